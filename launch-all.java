@@ -1,0 +1,125 @@
+///usr/bin/env jbang "$0" "$@" ; exit $?
+//DESCRIPTION Boots every node of the cluster, each in a pane of tmux session NAME-vms.
+//DESCRIPTION Example: ./jbang launch-all.java
+//JAVA 17+
+//MAIN LaunchAll
+//DEPS info.picocli:picocli:4.7.7
+//SOURCES lib/Argv.java
+//SOURCES lib/Firmware.java
+//SOURCES lib/Image.java
+//SOURCES lib/Problem.java
+//SOURCES lib/Qmp.java
+//SOURCES lib/Role.java
+//SOURCES lib/Stage.java
+//SOURCES lib/Subnet.java
+//SOURCES lib/Yaml.java
+//SOURCES lib/Commands.java
+//SOURCES lib/Host.java
+//SOURCES lib/Node.java
+//SOURCES lib/SshKey.java
+//SOURCES lib/Tmux.java
+//SOURCES lib/Wait.java
+//SOURCES lib/Disk.java
+//SOURCES lib/LanSwitch.java
+//SOURCES lib/Layout.java
+//SOURCES lib/Network.java
+//SOURCES lib/Plan.java
+//SOURCES lib/Terminal.java
+//SOURCES lib/Tool.java
+//SOURCES lib/Cluster.java
+//SOURCES lib/DebianBuilt.java
+//SOURCES lib/Lock.java
+//SOURCES lib/Progress.java
+//SOURCES lib/Ssh.java
+//SOURCES lib/Vm.java
+//SOURCES lib/Boot.java
+//SOURCES lib/CloudInit.java
+//SOURCES lib/ClusterFile.java
+//SOURCES lib/ImageBuild.java
+//SOURCES lib/Readiness.java
+//SOURCES lib/SshConfig.java
+//SOURCES lib/VmSession.java
+//SOURCES lib/Admission.java
+//SOURCES lib/Images.java
+//SOURCES lib/Options.java
+//SOURCES lib/Qemu.java
+//SOURCES lib/RoleFiles.java
+//SOURCES lib/Provision.java
+//SOURCES lib/Trial.java
+//SOURCES lib/Probe.java
+//SOURCES lib/Preflight.java
+//SOURCES lib/Launch.java
+//FILES cloud-init/gateway.yaml=cloud-init/gateway.yaml
+//FILES cloud-init/control.yaml=cloud-init/control.yaml
+//FILES cloud-init/worker.yaml=cloud-init/worker.yaml
+//FILES image/after.sh=image/after.sh
+//FILES image/before.sh=image/before.sh
+//FILES image/grub.cfg=image/grub.cfg
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.Callable;
+import lib.Admission;
+import lib.Launch;
+import lib.Lock;
+import lib.Network;
+import lib.Node;
+import lib.Options;
+import lib.Terminal;
+import lib.Vm;
+import lib.VmSession;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+
+@Command(
+    name = "launch-all",
+    description = "Boots every node of the cluster, each in a pane of tmux session NAME-vms.",
+    footer = {
+      "",
+      "Example: ./jbang launch-all.java",
+      "",
+      "What runs already is left alone. The VMs go on when this ends. Where the host only "
+          + "emulates, as many nodes boot at a time as it has cores; the others wait, paused, for "
+          + "their turn."
+    })
+class LaunchAll implements Callable<Integer> {
+  @Mixin private Options options;
+
+  public static void main(String... arguments) {
+    System.exit(Options.run(new LaunchAll(), arguments));
+  }
+
+  @Override
+  public Integer call() {
+    Terminal terminal = Terminal.current();
+    options.nodes(options.cluster()); // a wrong name fails before anything is installed
+    Launch launch = Launch.decide(options, terminal);
+    List<Node> nodes = options.nodes(launch.cluster());
+    VmSession session = VmSession.of(launch.cluster(), launch.layout());
+    boolean switched = launch.cluster().network() instanceof Network.User;
+    boolean queued = launch.host().emulates();
+    if (options.dryRun()) {
+      launch.describe(nodes);
+      session
+          .commands(nodes, launch.layout(), queued, switched)
+          .forEach(command -> terminal.line(command.toShell()));
+      return 0;
+    }
+    launch.prepareKeys();
+    try (Lock lock = Lock.take(launch.layout())) {
+      List<Node> starting = new ArrayList<>(nodes);
+      starting.removeIf(node -> Vm.of(node, launch.layout()).alive());
+      if (starting.size() < nodes.size()) {
+        terminal.line("%d of %d run already", nodes.size() - starting.size(), nodes.size());
+      }
+      launch.prepare(starting);
+      if (switched) {
+        session.startLan();
+      }
+      starting.forEach(node -> session.start(node, launch.layout().node(node), queued));
+      terminal.line("%d started; consoles: tmux attach -t %s", starting.size(), session.session());
+      Admission.of(launch.cluster(), launch.layout(), launch.host()).letGoAll(nodes, terminal);
+      return 0;
+    }
+  }
+}

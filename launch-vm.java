@@ -1,0 +1,121 @@
+///usr/bin/env jbang "$0" "$@" ; exit $?
+//DESCRIPTION Boots one VM of the cluster on this terminal: seed, disk and QEMU command of one node.
+//DESCRIPTION Example: ./jbang launch-vm.java worker0 --dry-run
+//JAVA 17+
+//MAIN LaunchVm
+//DEPS info.picocli:picocli:4.7.7
+//SOURCES lib/Argv.java
+//SOURCES lib/Firmware.java
+//SOURCES lib/Image.java
+//SOURCES lib/Problem.java
+//SOURCES lib/Qmp.java
+//SOURCES lib/Role.java
+//SOURCES lib/Subnet.java
+//SOURCES lib/Yaml.java
+//SOURCES lib/Commands.java
+//SOURCES lib/Host.java
+//SOURCES lib/Node.java
+//SOURCES lib/SshKey.java
+//SOURCES lib/Tmux.java
+//SOURCES lib/Wait.java
+//SOURCES lib/Disk.java
+//SOURCES lib/LanSwitch.java
+//SOURCES lib/Layout.java
+//SOURCES lib/Network.java
+//SOURCES lib/Plan.java
+//SOURCES lib/Terminal.java
+//SOURCES lib/Tool.java
+//SOURCES lib/Cluster.java
+//SOURCES lib/DebianBuilt.java
+//SOURCES lib/Lock.java
+//SOURCES lib/Vm.java
+//SOURCES lib/Boot.java
+//SOURCES lib/CloudInit.java
+//SOURCES lib/ClusterFile.java
+//SOURCES lib/ImageBuild.java
+//SOURCES lib/SshConfig.java
+//SOURCES lib/VmSession.java
+//SOURCES lib/Images.java
+//SOURCES lib/Options.java
+//SOURCES lib/Qemu.java
+//SOURCES lib/RoleFiles.java
+//SOURCES lib/Provision.java
+//SOURCES lib/Trial.java
+//SOURCES lib/Probe.java
+//SOURCES lib/Preflight.java
+//SOURCES lib/Launch.java
+//FILES cloud-init/gateway.yaml=cloud-init/gateway.yaml
+//FILES cloud-init/control.yaml=cloud-init/control.yaml
+//FILES cloud-init/worker.yaml=cloud-init/worker.yaml
+//FILES image/after.sh=image/after.sh
+//FILES image/before.sh=image/before.sh
+//FILES image/grub.cfg=image/grub.cfg
+
+import java.util.List;
+import java.util.concurrent.Callable;
+import lib.Argv;
+import lib.Commands;
+import lib.Launch;
+import lib.Lock;
+import lib.Network;
+import lib.Node;
+import lib.Options;
+import lib.Terminal;
+import lib.Vm;
+import lib.VmSession;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Parameters;
+
+@Command(
+    name = "launch-vm",
+    description = "Boots one VM of the cluster on this terminal.",
+    footer = {
+      "",
+      "Example: ./jbang launch-vm.java worker0 --dry-run",
+      "",
+      "The guest's console is on this terminal. Ctrl-A x ends QEMU at once, Ctrl-A c "
+          + "switches to QEMU's monitor and back; Ctrl-C goes to the guest."
+    })
+class LaunchVm implements Callable<Integer> {
+  @Mixin private Options options;
+
+  @Parameters(paramLabel = "NODE", description = "The node's name, such as worker0.")
+  private String name;
+
+  public static void main(String... arguments) {
+    System.exit(Options.run(new LaunchVm(), arguments));
+  }
+
+  @Override
+  public Integer call() {
+    Terminal terminal = Terminal.current();
+    Node node = options.cluster().node(name); // a wrong name fails before anything is installed
+    Launch launch = Launch.decide(options, terminal);
+    VmSession session = VmSession.of(launch.cluster(), launch.layout());
+    boolean switched = launch.cluster().network() instanceof Network.User;
+    if (options.dryRun()) {
+      launch.describe(List.of(node));
+      if (switched) {
+        terminal.line("# the LAN switch, in tmux session " + session.session());
+        terminal.line(session.lan().command().toShell());
+      }
+      terminal.line(launch.command(node).toShellLines());
+      return 0;
+    }
+    launch.prepareKeys();
+    try (Lock lock = Lock.take(launch.layout())) {
+      if (Vm.of(node, launch.layout()).alive()) {
+        terminal.line("%s runs already; its console: tmux attach -t %s", name, session.session());
+        return 0;
+      }
+      launch.prepare(List.of(node));
+      if (switched) {
+        session.startLan();
+      }
+    }
+    Argv script = Argv.of("/bin/sh", launch.layout().node(node).launch().toString());
+    terminal.line("running      " + script.toShell());
+    return Commands.onTerminal(script) == 0 ? 0 : 1;
+  }
+}

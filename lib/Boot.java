@@ -1,0 +1,87 @@
+package lib;
+
+import java.nio.file.Path;
+
+/** How a guest comes up: through UEFI firmware, or by QEMU loading the image's kernel itself. */
+public sealed interface Boot {
+
+  /** {@return the part of the QEMU command that makes a node boot this way} */
+  Argv arguments(Layout.Files files);
+
+  /** {@return why it was chosen, for one line of output} */
+  String reason();
+
+  /** UEFI: code read-only and shared, variables in a copy of the node's own. */
+  record ByFirmware(Firmware firmware, String reason) implements Boot {
+    @Override
+    public Argv arguments(Layout.Files files) {
+      return Argv.empty()
+          .option("-drive", flash(firmware.code(), firmware.codeFormat(), "on"))
+          .option("-drive", flash(files.efiVariables(), firmware.variablesFormat(), "off"));
+    }
+
+    private static String flash(Path file, String format, String readonly) {
+      return Argv.suboptions(
+          "", "if", "pflash", "format", format, "readonly", readonly, "file", file);
+    }
+  }
+
+  /** Direct kernel boot: spares the guest firmware and boot loader. */
+  record ByKernel(Image.Kernel kernel, String console, String reason) implements Boot {
+    @Override
+    public Argv arguments(Layout.Files files) {
+      return Argv.empty()
+          .option("-kernel", kernel.vmlinuz())
+          .option("-initrd", kernel.initrd())
+          .option("-append", kernel.arguments() + " console=" + console);
+    }
+  }
+
+  /**
+   * {@return the boot path for an image on a host}
+   *
+   * @throws Problem if the one that {@code cluster.yaml} insists on is not to be had, or none is
+   */
+  static Boot choose(Cluster.BootChoice wish, Host host, Image image) {
+    boolean kernelFirst =
+        wish == Cluster.BootChoice.KERNEL || wish == Cluster.BootChoice.AUTO && host.emulates();
+    if (kernelFirst && image.kernel().isPresent()) {
+      return byKernel(
+          host,
+          image,
+          wish == Cluster.BootChoice.AUTO
+              ? "ready sooner than firmware under emulation"
+              : "as configured");
+    }
+    if (wish == Cluster.BootChoice.KERNEL) {
+      throw new Problem(
+          "`boot: kernel` needs a kernel beside the image, and " + image.name() + " has none",
+          "use `boot: firmware`, or the image debian-built");
+    }
+    if (host.firmware().isPresent()) {
+      String reason =
+          wish == Cluster.BootChoice.FIRMWARE
+              ? "as configured"
+              : host.emulates()
+                  ? "image " + image.name() + " has no kernel beside it"
+                  : "standard with " + host.accelerator().word();
+      return new ByFirmware(host.firmware().get(), reason);
+    }
+    if (wish == Cluster.BootChoice.AUTO && image.kernel().isPresent()) {
+      return byKernel(host, image, "no UEFI firmware found on this host");
+    }
+    throw new Problem(
+        "no UEFI firmware for " + host.arch().word() + " guests found on this host",
+        "install it: apt-get install ovmf (x86_64) or qemu-efi-aarch64, dnf install edk2-ovmf or"
+            + " edk2-aarch64, pacman -S edk2-ovmf or edk2-aarch64, brew install qemu");
+  }
+
+  private static Boot byKernel(Host host, Image image, String reason) {
+    return new ByKernel(image.kernel().orElseThrow(), host.arch().console(), reason);
+  }
+
+  /** {@return the name of the way, for one line of output} */
+  default String word() {
+    return this instanceof ByKernel ? "kernel" : "firmware";
+  }
+}

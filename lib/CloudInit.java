@@ -1,0 +1,215 @@
+package lib;
+
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.stream.Collectors;
+
+/**
+ * The three files of a node's cloud-init seed: what people wrote in {@code cloud-init/ROLE.yaml},
+ * merged as typed values with what kubenet computes. What a role's nodes share ({@link #shared}) is
+ * kept apart from what is a node's own ({@link #own}).
+ */
+public final class CloudInit {
+  /** Keys that kubenet alone sets, so that a node's identity and its locked doors hold. */
+  private static final Set<String> RESERVED =
+      Set.of(
+          "hostname",
+          "fqdn",
+          "preserve_hostname",
+          "manage_etc_hosts",
+          "ssh_keys",
+          "ssh_deletekeys",
+          "ssh_pwauth",
+          "disable_root",
+          "chpasswd",
+          "password");
+
+  private CloudInit() {}
+
+  /**
+   * {@return a role's file as a tree}
+   *
+   * @param file its name in messages
+   * @throws Problem with a line for each fault: no YAML, no map, a key that kubenet sets itself
+   */
+  public static Yaml role(String file, String text) {
+    List<String> faults = new ArrayList<>();
+    Yaml role = Yaml.parse(file, text, faults);
+    if (!text.startsWith("#cloud-config\n")) {
+      faults.add(file + ":1:1: the first line must be `#cloud-config`");
+    }
+    if (role.value() != null && !(role.value() instanceof Map)) {
+      faults.add(role.place() + ": must be a map, is " + role.described());
+    }
+    role.keys()
+        .forEach(
+            (key, place) -> {
+              if (RESERVED.contains(key)) {
+                faults.add(place + ": `" + key + "` is set by kubenet for each node; remove it");
+              }
+            });
+    for (String key : List.of("packages", "users", "write_files")) {
+      Yaml items = role.map().get(key);
+      if (items != null && !(items.value() instanceof List)) {
+        faults.add(items.place() + ": `" + key + "` must be a list, is " + items.described());
+      }
+    }
+    if (!faults.isEmpty()) {
+      throw new Problem(
+          String.join("\n", faults), "cloud-init files are described in README.md, \"cloud-init\"");
+    }
+    return role;
+  }
+
+  /** {@return the packages that a role's file asks for, in its order} */
+  public static List<String> packages(Yaml role) {
+    return list(role, "packages").stream().map(String::valueOf).toList();
+  }
+
+  /**
+   * {@return {@code user-data} of a node}
+   *
+   * @param role the tree of its role's file
+   * @param installed packages that the image has already; a boot must not wait for a package list
+   * @param login public key that may log in
+   * @param hostKey the node's SSH host key, made before it boots
+   */
+  public static String userData(
+      Cluster cluster, Node node, Yaml role, Set<String> installed, String login, SshKey hostKey) {
+    Map<String, Object> tree = shared(cluster, role, installed, login);
+    tree.putAll(own(node, hostKey));
+    return "#cloud-config\n# Made by kubenet for %s: edit cloud-init/%s.yaml instead.\n%s"
+        .formatted(node.name(), node.role().word(), Yaml.write(tree));
+  }
+
+  /** {@return what all nodes of a role have in common} */
+  public static Map<String, Object> shared(
+      Cluster cluster, Yaml role, Set<String> installed, String login) {
+    Map<String, Object> tree = new LinkedHashMap<>();
+    if (role.plain() instanceof Map<?, ?> written) {
+      written.forEach((key, value) -> tree.put(key.toString(), value));
+    }
+    tree.put("disable_root", true);
+    tree.put("ssh_pwauth", false);
+    tree.put("ssh_deletekeys", true);
+    tree.put("manage_etc_hosts", false);
+    tree.put("users", joined(user(cluster, login), list(role, "users")));
+    tree.put("write_files", joined(hosts(cluster), list(role, "write_files")));
+    List<Object> missing =
+        list(role, "packages").stream().filter(name -> !installed.contains(name)).toList();
+    if (missing.isEmpty()) {
+      tree.remove("packages"); // even an empty wish makes cloud-init fetch package lists
+    } else {
+      tree.put("packages", missing);
+    }
+    return tree;
+  }
+
+  /** {@return what only this node has} */
+  public static Map<String, Object> own(Node node, SshKey hostKey) {
+    Map<String, Object> tree = new LinkedHashMap<>();
+    tree.put("hostname", node.name());
+    tree.put(
+        "ssh_keys",
+        ordered("ed25519_private", hostKey.privateKey(), "ed25519_public", hostKey.publicKey()));
+    return tree;
+  }
+
+  /** {@return {@code meta-data}: the instance-id that makes cloud-init do its work once a disk} */
+  public static String metaData(Cluster cluster, Node node) {
+    return Yaml.write(
+        ordered("instance-id", cluster.name() + "-" + node.name(), "local-hostname", node.name()));
+  }
+
+  /**
+   * {@return {@code network-config}, version 2, NICs matched by MAC whatever the guest names them}
+   */
+  public static String networkConfig(Cluster cluster, Node node) {
+    Map<String, Object> nics = new LinkedHashMap<>();
+    List<String> addresses = new ArrayList<>();
+    addresses.add(node.address() + "/" + cluster.subnet().prefix());
+    if (node.equals(cluster.nodes(Role.GATEWAY).get(0))) {
+      addresses.add(cluster.vip() + "/32");
+    }
+    Map<String, Object> lan =
+        ordered("match", ordered("macaddress", node.lanMac()), "dhcp4", false, "dhcp6", false);
+    lan.put("addresses", addresses);
+    if (cluster.network() instanceof Network.User) {
+      nics.put(
+          "wan",
+          ordered(
+              "match",
+              ordered("macaddress", node.wanMac()),
+              "dhcp4",
+              true,
+              "dhcp6",
+              false,
+              "dhcp-identifier",
+              "mac"));
+      lan.put("optional", true); // the boot does not wait for other nodes or the switch
+    } else {
+      String host = cluster.subnet().host(1);
+      lan.put("routes", List.of(ordered("to", "default", "via", host)));
+      lan.put("nameservers", ordered("addresses", List.of(host)));
+    }
+    nics.put("lan", lan);
+    return Yaml.write(ordered("version", 2, "ethernets", nics));
+  }
+
+  private static Map<String, Object> user(Cluster cluster, String login) {
+    return ordered(
+        "name",
+        cluster.user(),
+        "groups",
+        List.of("adm", "sudo"),
+        "shell",
+        "/bin/bash",
+        "sudo",
+        "ALL=(ALL) NOPASSWD:ALL",
+        "lock_passwd",
+        true,
+        "ssh_authorized_keys",
+        List.of(login));
+  }
+
+  /** The same file for all nodes: a node's own name, too, means its address on the LAN. */
+  private static Map<String, Object> hosts(Cluster cluster) {
+    String nodes =
+        cluster.nodes().stream()
+            .map(node -> node.address() + " " + node.name() + "\n")
+            .collect(Collectors.joining());
+    String fixed = "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n";
+    return ordered(
+        "path",
+        "/etc/hosts",
+        "permissions",
+        "0644",
+        "content",
+        fixed + cluster.vip() + " kubernetes\n" + nodes);
+  }
+
+  private static List<Object> joined(Object first, List<Object> others) {
+    List<Object> all = new ArrayList<>();
+    all.add(first);
+    all.addAll(others);
+    return all;
+  }
+
+  private static List<Object> list(Yaml role, String key) {
+    Yaml items = role.map().get(key);
+    return items == null
+        ? List.of()
+        : items.list().stream().map(Yaml::plain).collect(Collectors.toList());
+  }
+
+  private static Map<String, Object> ordered(Object... keysAndValues) {
+    Map<String, Object> map = new LinkedHashMap<>();
+    for (int i = 0; i < keysAndValues.length; i += 2) {
+      map.put((String) keysAndValues[i], keysAndValues[i + 1]);
+    }
+    return map;
+  }
+}

@@ -1,0 +1,286 @@
+package lib;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.EnumMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.function.Function;
+import java.util.stream.Collectors;
+
+/** Reads {@code cluster.yaml} strictly: every fault at once, each with file:line:column. */
+public final class ClusterFile {
+  /** The images that have a name; anything else is a path. */
+  public static final List<String> IMAGES = List.of("debian-built");
+
+  private static final String NAME = "[a-z][a-z0-9-]*";
+  private static final Map<String, Integer> MIB = Map.of("M", 1, "G", 1024);
+  private static final Map<String, Integer> GIB = Map.of("G", 1, "T", 1024);
+
+  private final String file;
+  private final List<String> faults = new ArrayList<>();
+
+  private ClusterFile(String file) {
+    this.file = file;
+  }
+
+  /**
+   * {@return the cluster of a file}
+   *
+   * @throws Problem if it can't be read, or with a line for each fault in it
+   */
+  public static Cluster read(Path path) {
+    try {
+      return parse(path.toString(), Files.readString(path));
+    } catch (IOException e) {
+      throw new Problem(
+          "cannot read " + path + ": " + e.getClass().getSimpleName(),
+          "check the path given with --config; without a cluster.yaml the built-in seven nodes"
+              + " serve",
+          e);
+    }
+  }
+
+  /**
+   * {@return the cluster that {@code text} describes; what it leaves out is as in {@link
+   * Cluster#standard}}
+   *
+   * @param file its name in messages
+   * @throws Problem with a line for each fault
+   */
+  public static Cluster parse(String file, String text) {
+    ClusterFile reader = new ClusterFile(file);
+    Cluster cluster = reader.cluster(Yaml.parse(file, text, reader.faults));
+    if (!reader.faults.isEmpty()) {
+      throw new Problem(
+          String.join("\n", reader.faults),
+          "the keys and their values are described in README.md, \"The cluster file\"");
+    }
+    return cluster;
+  }
+
+  private Cluster cluster(Yaml root) {
+    Cluster standard = Cluster.standard();
+    Map<String, Yaml> keys =
+        keys(
+            root.value() == null ? new Yaml(root.place(), Map.of(), Map.of()) : root,
+            "the cluster",
+            List.of(
+                "name", "subnet", "vip", "boot", "network", "user", "images", "sshPorts", "roles"));
+    int before = faults.size();
+    Cluster cluster =
+        new Cluster(
+            text(keys.get("name"), "name", standard.name(), name(40)),
+            text(keys.get("subnet"), "subnet", standard.subnet(), Subnet::parse),
+            text(keys.get("vip"), "vip", standard.vip(), v -> Subnet.text(Subnet.address(v))),
+            text(keys.get("boot"), "boot", standard.boot(), ClusterFile::boot),
+            text(keys.get("network"), "network", standard.network(), Network::parse),
+            text(keys.get("user"), "user", standard.user(), ClusterFile::user),
+            images(keys.get("images"), standard.images()),
+            number(keys.get("sshPorts"), "sshPorts", standard.sshPorts(), 1024, 65535),
+            roles(keys.get("roles"), standard.groups()));
+    if (faults.size() == before) {
+      together(cluster, root, keys);
+    }
+    return cluster;
+  }
+
+  /** The rules that concern more than one key. */
+  private void together(Cluster cluster, Yaml root, Map<String, Yaml> keys) {
+    Subnet subnet = cluster.subnet();
+    String subnetPlace = placeOf(keys.get("subnet"), root);
+    String vipPlace = placeOf(keys.get("vip"), root);
+    if (subnet.overlaps(Network.User.WAN)) {
+      faults.add(
+          "%s: `subnet` must not overlap %s, the guests' network to the outside, is `%s`"
+              .formatted(subnetPlace, Network.User.WAN, subnet));
+    }
+    if (!subnet.hasHost(cluster.vip())) {
+      faults.add(
+          "%s: `vip` must be a host in the subnet %s, is `%s`"
+              .formatted(vipPlace, subnet, cluster.vip()));
+    }
+    List<Node> nodes = cluster.nodes();
+    Node last = nodes.get(nodes.size() - 1);
+    if (Node.FIRST_HOST + last.index() >= subnet.size() - 1) {
+      faults.add(
+          "%s: `subnet` must hold the addresses of all %d nodes, is `%s`; %s would be %s"
+              .formatted(subnetPlace, nodes.size(), subnet, last.name(), last.address()));
+    }
+    nodes.stream()
+        .filter(node -> node.address().equals(cluster.vip()))
+        .forEach(
+            node ->
+                faults.add(
+                    "%s: `vip` must not be a node's address, is `%s`, the address of %s"
+                        .formatted(vipPlace, cluster.vip(), node.name())));
+    if (last.sshPort() > 65535) {
+      faults.add(
+          "%s: `sshPorts` must leave a port up to 65535 for each of %d nodes, is `%d`"
+              .formatted(placeOf(keys.get("sshPorts"), root), nodes.size(), cluster.sshPorts()));
+    }
+  }
+
+  private static String placeOf(Yaml yaml, Yaml otherwise) {
+    return yaml == null ? otherwise.place() : yaml.place();
+  }
+
+  private Map<Role, Cluster.Group> roles(Yaml yaml, Map<Role, Cluster.Group> standard) {
+    Map<Role, Cluster.Group> groups = new EnumMap<>(standard);
+    if (yaml == null) {
+      return groups;
+    }
+    List<String> words = List.of(Role.values()).stream().map(Role::word).toList();
+    keys(yaml, "`roles`", words)
+        .forEach(
+            (word, group) -> {
+              Role role = Role.valueOf(word.toUpperCase(Locale.ROOT));
+              groups.put(role, group(group, "roles." + word, standard.get(role)));
+            });
+    return groups;
+  }
+
+  private Cluster.Group group(Yaml yaml, String path, Cluster.Group standard) {
+    Map<String, Yaml> keys =
+        keys(yaml, "`" + path + "`", List.of("count", "cpus", "memory", "disk"));
+    Node.Size size = standard.size();
+    return new Cluster.Group(
+        number(keys.get("count"), path + ".count", standard.count(), 1, 100),
+        new Node.Size(
+            number(keys.get("cpus"), path + ".cpus", size.cpus(), 1, 64),
+            amount(keys.get("memory"), path + ".memory", size.memoryMiB(), MIB, "256M", "1024G"),
+            amount(keys.get("disk"), path + ".disk", size.diskGiB(), GIB, "4G", "16T")));
+  }
+
+  private List<String> images(Yaml yaml, List<String> standard) {
+    if (yaml == null) {
+      return standard;
+    }
+    if (yaml.list().isEmpty()) {
+      fault(yaml, "images", "must be a list of at least one image");
+      return standard;
+    }
+    List<String> images = new ArrayList<>();
+    for (int i = 0; i < yaml.list().size(); i++) {
+      images.add(text(yaml.list().get(i), "images[" + i + "]", "", ClusterFile::image));
+    }
+    return images;
+  }
+
+  /** The entries of a map whose keys are all in {@code known}; a fault for each other key. */
+  private Map<String, Yaml> keys(Yaml yaml, String what, List<String> known) {
+    if (!(yaml.value() instanceof Map)) {
+      faults.add("%s: %s must be a map, is %s".formatted(yaml.place(), what, yaml.described()));
+      return Map.of();
+    }
+    yaml.keys().entrySet().stream()
+        .filter(key -> !known.contains(key.getKey()))
+        .forEach(
+            key ->
+                faults.add(
+                    "%s: unknown key `%s`; %s has the keys %s"
+                        .formatted(key.getValue(), key.getKey(), what, String.join(", ", known))));
+    return yaml.map().entrySet().stream()
+        .filter(entry -> known.contains(entry.getKey()))
+        .collect(Collectors.toMap(Map.Entry::getKey, Map.Entry::getValue));
+  }
+
+  /** A text that {@code parse} takes; it throws IllegalArgumentException with the rule if not. */
+  private <T> T text(Yaml yaml, String path, T standard, Function<String, T> parse) {
+    if (yaml == null) {
+      return standard;
+    }
+    if (!(yaml.value() instanceof String)) {
+      fault(yaml, path, "must be a text");
+      return standard;
+    }
+    try {
+      return parse.apply((String) yaml.value());
+    } catch (IllegalArgumentException e) {
+      fault(yaml, path, e.getMessage());
+      return standard;
+    }
+  }
+
+  private int number(Yaml yaml, String path, int standard, int least, int most) {
+    if (yaml == null) {
+      return standard;
+    }
+    if (yaml.value() instanceof Integer number && number >= least && number <= most) {
+      return number;
+    }
+    fault(yaml, path, "must be a whole number from " + least + " to " + most);
+    return standard;
+  }
+
+  /** An amount such as {@code 2G} in the unit that has factor 1. */
+  private int amount(
+      Yaml yaml, String path, int standard, Map<String, Integer> units, String least, String most) {
+    if (yaml == null) {
+      return standard;
+    }
+    Optional<Integer> amount = amount(yaml.value(), units);
+    if (amount.isPresent()
+        && amount.get() >= amount(least, units).orElseThrow()
+        && amount.get() <= amount(most, units).orElseThrow()) {
+      return amount.get();
+    }
+    fault(yaml, path, "must be an amount such as " + least + ", from that to " + most);
+    return standard;
+  }
+
+  private static Optional<Integer> amount(Object value, Map<String, Integer> units) {
+    String text = String.valueOf(value);
+    if (!text.matches("[1-9][0-9]{0,5}[A-Z]")) {
+      return Optional.empty();
+    }
+    int end = text.length() - 1;
+    return Optional.ofNullable(units.get(text.substring(end)))
+        .map(unit -> unit * Integer.parseInt(text.substring(0, end)));
+  }
+
+  private static Function<String, String> name(int longest) {
+    return text -> {
+      if (!text.matches(NAME) || text.length() > longest) {
+        throw new IllegalArgumentException(
+            "must match " + NAME + " and have at most " + longest + " characters");
+      }
+      return text;
+    };
+  }
+
+  private static String user(String text) {
+    if (text.equals("root")) {
+      throw new IllegalArgumentException("must not be root: nobody logs in as root");
+    }
+    return name(32).apply(text);
+  }
+
+  private static String image(String text) {
+    if (!IMAGES.contains(text) && !text.matches("(\\.{1,2}/|/|~/)[^\\p{Cntrl}]+")) {
+      throw new IllegalArgumentException(
+          "must be one of " + String.join(", ", IMAGES) + ", or a path such as ./my.img");
+    }
+    return text;
+  }
+
+  private static Cluster.BootChoice boot(String word) {
+    return List.of(Cluster.BootChoice.values()).stream()
+        .filter(boot -> boot.name().toLowerCase(Locale.ROOT).equals(word))
+        .findFirst()
+        .orElseThrow(() -> new IllegalArgumentException("must be one of auto, firmware, kernel"));
+  }
+
+  private void fault(Yaml yaml, String path, String rule) {
+    faults.add("%s: `%s` %s, is %s".formatted(yaml.place(), path, rule, yaml.described()));
+  }
+
+  @Override
+  public String toString() {
+    return file;
+  }
+}

@@ -1,0 +1,187 @@
+//DEPS org.zeroturnaround:zt-exec:1.13.0
+//DEPS org.slf4j:slf4j-nop:2.0.20
+package lib;
+
+import java.io.ByteArrayOutputStream;
+import java.io.File;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.function.Consumer;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import org.zeroturnaround.exec.ProcessExecutor;
+import org.zeroturnaround.exec.stream.LogOutputStream;
+
+/** The only file that starts processes. */
+public final class Commands {
+  private static final Duration LIMIT = Duration.ofMinutes(1);
+
+  private Commands() {}
+
+  /**
+   * What a command left.
+   *
+   * @param exit its exit code
+   * @param out standard output
+   * @param err standard error
+   */
+  public record Result(Argv command, int exit, String out, String err) {
+
+    /** {@return whether it exited with 0} */
+    public boolean succeeded() {
+      return exit == 0;
+    }
+
+    /** {@return this, if the command succeeded; otherwise throws a {@link Problem}} */
+    public Result orProblem() {
+      if (!succeeded()) {
+        String said = (err + out).strip();
+        List<String> lines = said.lines().toList();
+        throw new Problem(
+            "`%s` ended with exit code %d%s"
+                .formatted(
+                    command.program(),
+                    exit,
+                    said.isEmpty()
+                        ? ""
+                        : ":\n"
+                            + String.join(
+                                "\n", lines.subList(Math.max(0, lines.size() - 8), lines.size()))),
+            "to see it again, run: " + command.toShell());
+      }
+      return this;
+    }
+  }
+
+  /**
+   * Runs a short command to its end, whatever its exit code.
+   *
+   * @throws Problem if it can't be started or takes longer than a minute
+   */
+  public static Result run(Argv command) {
+    return run(command, LIMIT, line -> {});
+  }
+
+  /**
+   * The same for a long command.
+   *
+   * @param limit the time after which it is ended
+   * @param lines gets each line of its standard error as it comes
+   */
+  public static Result run(Argv command, Duration limit, Consumer<String> lines) {
+    ByteArrayOutputStream out = new ByteArrayOutputStream();
+    StringBuilder err = new StringBuilder();
+    LogOutputStream errors =
+        new LogOutputStream() {
+          @Override
+          protected void processLine(String line) {
+            err.append(line).append('\n');
+            lines.accept(line);
+          }
+        };
+    try {
+      int exit =
+          new ProcessExecutor(command.toList())
+              .redirectOutput(out)
+              .redirectError(errors)
+              .timeout(limit.toMillis(), TimeUnit.MILLISECONDS)
+              .destroyOnExit()
+              .execute()
+              .getExitValue();
+      return new Result(command, exit, out.toString(StandardCharsets.UTF_8), err.toString());
+    } catch (TimeoutException e) {
+      throw new Problem(
+          "`%s` did not end within %d s".formatted(command.program(), limit.toSeconds()),
+          "to see why, run: " + command.toShell(),
+          e);
+    } catch (IOException e) {
+      throw notStarted(command, e);
+    } catch (InterruptedException e) {
+      throw interrupted(command, e);
+    }
+  }
+
+  /**
+   * Runs a command on this terminal, keyboard and all, and returns its exit code. (zt-exec cannot
+   * hand on a terminal: its issue #63.)
+   */
+  public static int onTerminal(Argv command) {
+    try {
+      return new ProcessBuilder(command.toList()).inheritIO().start().waitFor();
+    } catch (IOException e) {
+      throw notStarted(command, e);
+    } catch (InterruptedException e) {
+      throw interrupted(command, e);
+    }
+  }
+
+  /**
+   * Starts a command that goes on by itself, its standard error going to a file; for trials that
+   * end it again.
+   */
+  public static Process start(Argv command, Path errors) {
+    try {
+      return new ProcessBuilder(command.toList())
+          .redirectInput(new File("/dev/null"))
+          .redirectOutput(new File("/dev/null"))
+          .redirectError(errors.toFile())
+          .start();
+    } catch (IOException e) {
+      throw notStarted(command, e);
+    }
+  }
+
+  /** {@return the file that a program's name means on the PATH} */
+  public static Optional<Path> find(String program) {
+    return Stream.of(System.getenv().getOrDefault("PATH", "/usr/bin:/bin").split(":"))
+        .filter(folder -> !folder.isEmpty())
+        .map(folder -> Path.of(folder, program))
+        .filter(file -> Files.isExecutable(file) && Files.isRegularFile(file))
+        .findFirst();
+  }
+
+  private static Problem notStarted(Argv command, IOException cause) {
+    String path = System.getenv("PATH");
+    return find(command.program()).isEmpty() && !command.program().startsWith("/")
+        ? new Problem(
+            "`%s` is not installed".formatted(command.program()),
+            "it is in none of the folders of PATH: " + path,
+            cause)
+        : new Problem(
+            "`%s` could not be started: %s".formatted(command.program(), cause.getMessage()),
+            "to see it again, run: " + command.toShell(),
+            cause);
+  }
+
+  private static Problem interrupted(Argv command, InterruptedException cause) {
+    Thread.currentThread().interrupt();
+    return new Problem(
+        "interrupted while `%s` ran".formatted(command.program()), "run the same again", cause);
+  }
+
+  /** {@return the last lines of a file that may be long or missing, for messages} */
+  public static String tail(Path file, int lines) {
+    try {
+      byte[] bytes = Files.readAllBytes(file);
+      int from = Math.max(0, bytes.length - 8192);
+      List<String> all =
+          new String(bytes, from, bytes.length - from, StandardCharsets.UTF_8)
+              // escape sequences and other control characters would act on the reader's terminal
+              .replaceAll("\u001b\\[[0-9;?]*[a-zA-Z]", "")
+              .replaceAll("[\\p{Cntrl}&&[^\n]]", "")
+              .lines()
+              .filter(line -> !line.isBlank())
+              .toList();
+      return all.stream().skip(Math.max(0, all.size() - lines)).collect(Collectors.joining("\n"));
+    } catch (IOException e) {
+      return "";
+    }
+  }
+}

@@ -1,0 +1,138 @@
+package lib;
+
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.zip.CRC32;
+
+/**
+ * Every well-known path, in one place.
+ *
+ * @param state the folder that holds all that must outlive a reboot: keys, disks, seeds
+ * @param runtime a short folder for sockets, whose paths may have no more than 104 bytes on macOS
+ *     and 108 on Linux (sockaddr_un, unix(4) and unix(7))
+ */
+public record Layout(Path state, Path runtime) {
+
+  /** {@return the layout of a state folder, its runtime folder named by the user and the path} */
+  public static Layout of(Path state) {
+    Path absolute = state.toAbsolutePath().normalize();
+    CRC32 crc = new CRC32();
+    crc.update(absolute.toString().getBytes(StandardCharsets.UTF_8));
+    String user = System.getProperty("user.name").replaceAll("[^A-Za-z0-9_-]", "_");
+    String name = "kubenet-%.20s-%08x".formatted(user, crc.getValue());
+    return new Layout(absolute, Path.of("/tmp", name));
+  }
+
+  /**
+   * {@return the folder for what all clusters of this user share: base images}
+   *
+   * <p>KUBENET_CACHE in the environment names another one.
+   */
+  public static Path cache() {
+    String chosen = System.getenv("KUBENET_CACHE");
+    if (chosen != null && !chosen.isEmpty()) {
+      return Path.of(chosen).toAbsolutePath();
+    }
+    String xdg = System.getenv("XDG_CACHE_HOME");
+    Path home = Path.of(System.getProperty("user.home"));
+    Path mac = home.resolve("Library/Caches");
+    return (xdg != null && xdg.startsWith("/")
+            ? Path.of(xdg)
+            : java.nio.file.Files.isDirectory(mac) ? mac : home.resolve(".cache"))
+        .resolve("kubenet");
+  }
+
+  /** {@return the private key that logs in to every node; {@code .pub} beside it} */
+  public Path identity() {
+    return state.resolve("id_ed25519");
+  }
+
+  /** {@return the public half of {@link #identity}} */
+  public Path identityPublic() {
+    return state.resolve("id_ed25519.pub");
+  }
+
+  /** {@return the host keys of all nodes, as OpenSSH reads them} */
+  public Path knownHosts() {
+    return state.resolve("known_hosts");
+  }
+
+  /** {@return the file for {@code ssh -F}} */
+  public Path sshConfig() {
+    return state.resolve("ssh_config");
+  }
+
+  /** {@return the file whose lock makes one command at a time change the cluster} */
+  public Path lock() {
+    return state.resolve("lock");
+  }
+
+  /** {@return the folder with a folder for each node} */
+  public Path nodes() {
+    return state.resolve("nodes");
+  }
+
+  /** {@return the LAN switch's socket folder} */
+  public Path lan() {
+    return runtime.resolve("lan");
+  }
+
+  /** {@return the paths of one node} */
+  public Files node(Node node) {
+    return new Files(nodes().resolve(node.name()), runtime.resolve(node.name() + ".qmp"));
+  }
+
+  /**
+   * The paths of one node.
+   *
+   * @param folder all its files
+   * @param qmp its QMP socket
+   */
+  public record Files(Path folder, Path qmp) {
+
+    /** {@return its qcow2 overlay: the only file here that can't be made again} */
+    public Path disk() {
+      return folder.resolve("disk.qcow2");
+    }
+
+    /** {@return its cloud-init seed, an ISO 9660 image} */
+    public Path seed() {
+      return folder.resolve("seed.iso");
+    }
+
+    /** {@return the folder whose files are in the seed} */
+    public Path seedFolder() {
+      return folder.resolve("seed");
+    }
+
+    /** {@return its private SSH host key; {@code .pub} beside it} */
+    public Path hostKey() {
+      return folder.resolve("ssh_host_ed25519_key");
+    }
+
+    /** {@return the public half of {@link #hostKey}} */
+    public Path hostKeyPublic() {
+      return folder.resolve("ssh_host_ed25519_key.pub");
+    }
+
+    /** {@return its UEFI variables} */
+    public Path efiVariables() {
+      return folder.resolve("efi-variables.fd");
+    }
+
+    /** {@return the script with its exact QEMU command} */
+    public Path launch() {
+      return folder.resolve("launch.sh");
+    }
+
+    /** {@return what the guest wrote to its console since QEMU started} */
+    public Path console() {
+      return folder.resolve("console.log");
+    }
+
+    /** {@return the pid file, on which QEMU holds a lock while it lives} */
+    public Path pid() {
+      return folder.resolve("qemu.pid");
+    }
+  }
+}

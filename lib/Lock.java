@@ -1,0 +1,66 @@
+package lib;
+
+import java.io.IOException;
+import java.nio.channels.FileChannel;
+import java.nio.channels.FileLock;
+import java.nio.channels.OverlappingFileLockException;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+
+/** One command at a time changes a cluster. The lock goes with the process that holds it. */
+public final class Lock implements AutoCloseable {
+  private final FileChannel channel;
+
+  private Lock(FileChannel channel) {
+    this.channel = channel;
+  }
+
+  /**
+   * {@return the lock of a cluster's state folder, which must be there}
+   *
+   * @throws Problem if another command holds it
+   */
+  public static Lock take(Layout layout) {
+    try {
+      FileChannel channel =
+          FileChannel.open(layout.lock(), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+      FileLock lock;
+      try {
+        lock = channel.tryLock();
+      } catch (OverlappingFileLockException e) {
+        lock = null; // held by another thread of this process
+      }
+      if (lock == null) {
+        channel.close();
+        throw new Problem(
+            "another kubenet command is changing the cluster in " + layout.state(),
+            "wait until it ends, or end it with Ctrl-C where it runs");
+      }
+      return new Lock(channel);
+    } catch (IOException e) {
+      throw new Problem(
+          "cannot lock " + layout.lock() + ": " + e.getMessage(), "check its owner", e);
+    }
+  }
+
+  /** {@return the lock of a file, which is made if need be; waits until no process holds it} */
+  public static Lock await(Path file) {
+    try {
+      FileChannel channel =
+          FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+      channel.lock();
+      return new Lock(channel);
+    } catch (IOException e) {
+      throw new Problem("cannot lock " + file + ": " + e.getMessage(), "check its owner", e);
+    }
+  }
+
+  @Override
+  public void close() {
+    try {
+      channel.close();
+    } catch (IOException e) {
+      // the lock ends with this process at the latest
+    }
+  }
+}

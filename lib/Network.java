@@ -1,0 +1,155 @@
+package lib;
+
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Locale;
+import java.util.stream.Collectors;
+
+/** How the VMs reach each other, the outside and the host: one NIC list and one SSH way each. */
+public sealed interface Network {
+
+  /**
+   * A NIC of a node.
+   *
+   * @param id its fixed word: {@code wan} or {@code lan}
+   * @param netdev argument of QEMU's {@code -netdev}
+   * @param mac its hardware address
+   */
+  record Nic(String id, String netdev, String mac) {}
+
+  /** Where a node's SSH server is reached from the host. */
+  record Endpoint(String host, int port) {}
+
+  /** {@return its word in {@code cluster.yaml}} */
+  default String word() {
+    return getClass().getSimpleName().toLowerCase(Locale.ROOT);
+  }
+
+  /**
+   * {@return the NICs of a node, in the guest's order}
+   *
+   * @param lan folder of the LAN switch's socket (used by {@link User})
+   */
+  List<Nic> nics(Node node, Path lan);
+
+  /** {@return where SSH of a node is reached from the host} */
+  Endpoint ssh(Node node);
+
+  /** {@return whether the host itself must be changed for it, which takes root} */
+  boolean needsRoot();
+
+  /** {@return all networks, the default first} */
+  static List<Network> all() {
+    return List.of(new User(), new Bridge(), new Vmnet());
+  }
+
+  /** {@return the words of all networks, for messages} */
+  static String words() {
+    return all().stream().map(Network::word).collect(Collectors.joining(", "));
+  }
+
+  /**
+   * No root on any system: {@code wan} is QEMU's user networking (outbound, and SSH forwarded from
+   * 127.0.0.1 only), {@code lan} a port of a {@code vde_switch} that connects the nodes.
+   */
+  record User() implements Network {
+    /** What QEMU's user networking uses inside (QEMU manual, "-netdev user", net=). */
+    public static final Subnet WAN = Subnet.parse("10.0.2.0/24");
+
+    @Override
+    public List<Nic> nics(Node node, Path lan) {
+      String forward = "tcp:127.0.0.1:" + node.sshPort() + "-:22";
+      return List.of(
+          new Nic("wan", Argv.suboptions("user", "id", "wan", "hostfwd", forward), node.wanMac()),
+          new Nic("lan", Argv.suboptions("vde", "id", "lan", "sock", lan), node.lanMac()));
+    }
+
+    @Override
+    public Endpoint ssh(Node node) {
+      return new Endpoint("127.0.0.1", node.sshPort());
+    }
+
+    @Override
+    public boolean needsRoot() {
+      return false;
+    }
+  }
+
+  /** Linux: a tap made beforehand for this user, in a bridge that the host routes. */
+  record Bridge() implements Network {
+    @Override
+    public List<Nic> nics(Node node, Path lan) {
+      return List.of(
+          new Nic(
+              "lan",
+              Argv.suboptions(
+                  "tap", "id", "lan", "ifname", tap(node), "script", "no", "downscript", "no"),
+              node.lanMac()));
+    }
+
+    /** {@return the name of a node's tap: at most 15 characters, the kernel's limit} */
+    public static String tap(Node node) {
+      return "kubenet-" + node.index();
+    }
+
+    @Override
+    public Endpoint ssh(Node node) {
+      return new Endpoint(node.address(), 22);
+    }
+
+    @Override
+    public boolean needsRoot() {
+      return true;
+    }
+  }
+
+  /** macOS: the vmnet framework's shared network, as in the seed. */
+  record Vmnet() implements Network {
+    @Override
+    public List<Nic> nics(Node node, Path lan) {
+      Subnet subnet = node.subnet();
+      return List.of(
+          new Nic(
+              "lan",
+              Argv.suboptions(
+                  "vmnet-shared",
+                  "id",
+                  "lan",
+                  "start-address",
+                  subnet.host(1),
+                  "end-address",
+                  subnet.host(subnet.size() - 2),
+                  "subnet-mask",
+                  subnet.netmask()),
+              node.lanMac()));
+    }
+
+    @Override
+    public Endpoint ssh(Node node) {
+      return new Endpoint(node.address(), 22);
+    }
+
+    @Override
+    public boolean needsRoot() {
+      return true;
+    }
+  }
+
+  /**
+   * {@return the network that a word of {@code cluster.yaml} means}
+   *
+   * @throws IllegalArgumentException with the rule, if there is none
+   */
+  static Network parse(String word) {
+    return all().stream()
+        .filter(network -> network.word().equals(word))
+        .findFirst()
+        .orElseThrow(() -> new IllegalArgumentException("must be one of " + words()));
+  }
+
+  /** {@return the arguments of {@code -device} for a NIC} */
+  static String device(Nic nic) {
+    // an empty romfile: no network boot ROM, which firmware would load and wait for
+    return Argv.suboptions("virtio-net-pci", "netdev", nic.id(), "mac", nic.mac(), "romfile", "");
+  }
+}

@@ -1,0 +1,78 @@
+//DEPS com.fasterxml.jackson.dataformat:jackson-dataformat-yaml:2.21.8
+package lib;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.SerializationFeature;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.List;
+import java.util.Optional;
+import java.util.stream.Collectors;
+
+/**
+ * How a node is doing right now.
+ *
+ * @param node its name
+ * @param stage how far it is on its way to being ready, or QEMU's word if the VM does not run
+ * @param seconds since QEMU started; null if it does not run
+ * @param address on the cluster LAN
+ * @param ssh where its SSH is reached from this host
+ * @param pid of QEMU; null if it does not run
+ */
+public record NodeStatus(
+    String node, String stage, Long seconds, String address, String ssh, Long pid) {
+
+  /** {@return the status of a node, in at most a few seconds} */
+  public static NodeStatus of(Node node, Cluster cluster, Layout layout) {
+    Vm vm = Vm.of(node, layout);
+    Optional<ProcessHandle> process = vm.process();
+    Network.Endpoint ssh = cluster.network().ssh(node);
+    return new NodeStatus(
+        node.name(),
+        process.isEmpty() ? Stage.STOPPED.word() : stage(vm, node, cluster, layout),
+        process
+            .flatMap(qemu -> qemu.info().startInstant())
+            .map(start -> Duration.between(start, Instant.now()).toSeconds())
+            .orElse(null),
+        node.address(),
+        ssh.host() + ":" + ssh.port(),
+        process.map(ProcessHandle::pid).orElse(null));
+  }
+
+  private static String stage(Vm vm, Node node, Cluster cluster, Layout layout) {
+    String status = vm.status().orElse("unknown");
+    return switch (status) {
+      case "running" -> Readiness.of(node, cluster, layout).now().word();
+      case "prelaunch" -> Stage.QUEUED.word();
+      default -> status;
+    };
+  }
+
+  /** {@return rows for a reader, under a heading} */
+  public static String table(List<NodeStatus> rows) {
+    String form = "%-12s %-11s %8s  %-15s %-16s %s";
+    return form.formatted("NODE", "STAGE", "SECONDS", "ADDRESS", "SSH", "PID")
+        + rows.stream()
+            .map(
+                row ->
+                    "\n"
+                        + form.formatted(
+                            row.node,
+                            row.stage,
+                            row.seconds == null ? "-" : row.seconds,
+                            row.address,
+                            row.ssh,
+                            row.pid == null ? "-" : row.pid))
+            .collect(Collectors.joining());
+  }
+
+  /** {@return rows for a program: an array with an object a node} */
+  public static String json(List<NodeStatus> rows) {
+    try {
+      return new ObjectMapper().enable(SerializationFeature.INDENT_OUTPUT).writeValueAsString(rows);
+    } catch (JsonProcessingException e) {
+      throw new IllegalStateException(e); // texts and numbers can always be written
+    }
+  }
+}

@@ -1,0 +1,139 @@
+//DEPS info.picocli:picocli:4.7.7
+package lib;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import picocli.CommandLine;
+import picocli.CommandLine.Option;
+
+/** The options that every script has, and how every script ends. */
+public final class Options {
+  @Option(
+      names = {"-h", "--help"},
+      usageHelp = true,
+      description = "Show this help and exit.")
+  private boolean help;
+
+  @Option(
+      names = "--config",
+      paramLabel = "FILE",
+      description = "The cluster file; else ./cluster.yaml, else the built-in seven nodes.")
+  private Path config;
+
+  @Option(
+      names = "--state",
+      paramLabel = "DIR",
+      description = "Keys, disks and logs; else .kubenet beside the cluster file.")
+  private Path state;
+
+  @Option(
+      names = "--only",
+      paramLabel = "NODE",
+      split = ",",
+      description = "Only these nodes, separated by commas.")
+  private List<String> only = new ArrayList<>();
+
+  @Option(names = "--dry-run", description = "Print what would be run and written; change nothing.")
+  private boolean dryRun;
+
+  @Option(
+      names = "--yes",
+      description = "Answer yes to every question, such as whether to install missing packages.")
+  private boolean yes;
+
+  @Option(names = "--verbose", description = "Say more; on failure, print the stack trace.")
+  private boolean verbose;
+
+  /**
+   * Runs a script's command and returns its exit code: 0 done, 1 failed, 2 wrong usage. A failure
+   * is printed as a fact and a hint, never as a stack trace, unless {@code --verbose} asks for it.
+   */
+  public static int run(Callable<Integer> command, String... arguments) {
+    CommandLine line = new CommandLine(command);
+    line.setParameterExceptionHandler(
+        (e, given) -> {
+          complain(e.getCommandLine(), e.getMessage(), "see --help");
+          return CommandLine.ExitCode.USAGE;
+        });
+    line.setExecutionExceptionHandler(
+        (e, failed, parsed) -> {
+          if (parsed.hasMatchedOption("--verbose")) {
+            e.printStackTrace(failed.getErr());
+          }
+          if (e instanceof Problem problem) {
+            complain(failed, problem.getMessage(), problem.hint());
+          } else {
+            complain(
+                failed, "unexpected: " + e, "this is a fault in kubenet; --verbose shows where");
+          }
+          return CommandLine.ExitCode.SOFTWARE;
+        });
+    return line.execute(arguments);
+  }
+
+  private static void complain(CommandLine line, String fact, String hint) {
+    line.getErr().println(line.getCommandName() + ": " + fact);
+    line.getErr().println("(" + hint.replace("\n", ";\n ") + ")");
+    line.getErr().flush();
+  }
+
+  /** {@return whether to print and not to do} */
+  public boolean dryRun() {
+    return dryRun;
+  }
+
+  /** {@return whether every question is answered with yes} */
+  public boolean yes() {
+    return yes;
+  }
+
+  /** {@return whether to say more} */
+  public boolean verbose() {
+    return verbose;
+  }
+
+  /** {@return the cluster file, if there is one} */
+  public Optional<Path> config() {
+    Path standard = Path.of("cluster.yaml");
+    return config != null
+        ? Optional.of(config)
+        : Files.exists(standard) ? Optional.of(standard) : Optional.empty();
+  }
+
+  /** {@return the folder that relative paths of the cluster file start from} */
+  public Path base() {
+    return config()
+        .map(file -> file.toAbsolutePath().getParent())
+        .orElse(Path.of("").toAbsolutePath());
+  }
+
+  /**
+   * {@return the cluster}
+   *
+   * @throws Problem if its file is faulty, or {@code --only} names a node that it has not
+   */
+  public Cluster cluster() {
+    Cluster cluster = config().map(ClusterFile::read).orElseGet(Cluster::standard);
+    nodes(cluster); // a wrong name fails here, before anything is installed or made
+    return cluster;
+  }
+
+  /** {@return where everything is} */
+  public Layout layout() {
+    return Layout.of(state != null ? state : base().resolve(".kubenet"));
+  }
+
+  /** {@return whether {@code --only} was given} */
+  public boolean isPartial() {
+    return !only.isEmpty();
+  }
+
+  /** {@return the nodes to act on: those of {@code --only}, or all} */
+  public List<Node> nodes(Cluster cluster) {
+    return cluster.select(only);
+  }
+}

@@ -1,0 +1,247 @@
+package lib;
+
+import java.io.IOException;
+import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.Files;
+import java.nio.file.LinkOption;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.PosixFilePermission;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.List;
+import java.util.Set;
+import java.util.function.Function;
+
+/**
+ * What a step will write and run, as a value: {@code --dry-run} prints it, otherwise it is done.
+ * Files appear whole or not at all (made beside the target, then renamed) and are private.
+ */
+public record Plan(List<Action> actions) {
+
+  public Plan {
+    actions = List.copyOf(actions);
+  }
+
+  /** One action. */
+  public sealed interface Action {
+    /** {@return the action for a reader, a line or more; a command can be pasted} */
+    String describe();
+
+    /** Does it; does nothing where it is done already. */
+    void run();
+  }
+
+  /** Makes a private folder and those above it. */
+  public record Folder(Path path) implements Action {
+    @Override
+    public String describe() {
+      return "mkdir -p -m 700 " + Argv.quote(path.toString());
+    }
+
+    @Override
+    public void run() {
+      try {
+        if (path.getParent() != null) {
+          Files.createDirectories(path.getParent());
+        }
+        try {
+          Files.createDirectory(path, PosixFilePermissions.asFileAttribute(FOLDER));
+        } catch (FileAlreadyExistsException e) {
+          // in /tmp another user may have made it first, and could read what we put there
+          String me = System.getProperty("user.name");
+          if (!Files.isDirectory(path, LinkOption.NOFOLLOW_LINKS)
+              || !Files.getOwner(path).getName().equals(me)) {
+            throw new Problem(path + " is not a folder of " + me, "remove it", e);
+          }
+          Files.setPosixFilePermissions(path, FOLDER);
+        }
+      } catch (IOException e) {
+        throw failed("make folder", path, e);
+      }
+    }
+  }
+
+  /**
+   * Writes a text file, unless it has this content already.
+   *
+   * @param executable whether it is a script
+   */
+  public record Write(Path path, String content, boolean executable) implements Action {
+    @Override
+    public String describe() {
+      return "write %s (%d bytes, mode %s)"
+          .formatted(
+              Argv.quote(path.toString()),
+              content.getBytes(StandardCharsets.UTF_8).length,
+              executable ? "700" : "600");
+    }
+
+    @Override
+    public void run() {
+      try {
+        if (!Files.exists(path) || !Files.readString(path).equals(content)) {
+          Path part = beside(path);
+          Files.deleteIfExists(part);
+          Files.createFile(part, PosixFilePermissions.asFileAttribute(executable ? FOLDER : FILE));
+          Files.writeString(part, content);
+          whole(part, path, true);
+        }
+      } catch (IOException e) {
+        throw failed("write", path, e);
+      }
+    }
+  }
+
+  /**
+   * Runs a command that makes a file.
+   *
+   * @param path what it makes
+   * @param command the command, given the path to write to
+   * @param replace whether an existing file is made anew; if not, it is kept as it is
+   */
+  public record Make(Path path, Function<Path, Argv> command, boolean replace) implements Action {
+    @Override
+    public String describe() {
+      return !replace && Files.exists(path)
+          ? "# keeps " + Argv.quote(path.toString())
+          : command.apply(path).toShell();
+    }
+
+    @Override
+    public void run() {
+      if (!replace && Files.exists(path)) {
+        return;
+      }
+      try {
+        Path part = beside(path);
+        Files.deleteIfExists(part);
+        Commands.run(command.apply(part)).orProblem();
+        Files.setPosixFilePermissions(part, FILE);
+        whole(part, path, replace);
+      } catch (IOException e) {
+        throw failed("make", path, e);
+      }
+    }
+  }
+
+  /** Copies a file, unless the target is there already. */
+  public record Copy(Path from, Path path) implements Action {
+    @Override
+    public String describe() {
+      return Files.exists(path)
+          ? "# keeps " + Argv.quote(path.toString())
+          : Argv.of("cp", from.toString(), path.toString()).toShell();
+    }
+
+    @Override
+    public void run() {
+      try {
+        if (!Files.exists(path)) {
+          Path part = beside(path);
+          Files.copy(from, part, StandardCopyOption.REPLACE_EXISTING);
+          Files.setPosixFilePermissions(part, FILE);
+          whole(part, path, false);
+        }
+      } catch (IOException e) {
+        throw failed("copy " + from + " to", path, e);
+      }
+    }
+  }
+
+  /** Makes an SSH key pair, unless it is there already. */
+  public record MakeKey(Path path, String comment) implements Action {
+    @Override
+    public String describe() {
+      return Files.exists(path)
+          ? "# keeps " + Argv.quote(path.toString())
+          : SshKey.generate(path, comment).toShell();
+    }
+
+    @Override
+    public void run() {
+      if (Files.exists(path)) {
+        return;
+      }
+      try {
+        Path part = beside(path);
+        Files.deleteIfExists(part);
+        Commands.run(SshKey.generate(part, comment)).orProblem();
+        // the private key comes last: where it is, the pair is whole
+        whole(Path.of(part + ".pub"), Path.of(path + ".pub"), true);
+        whole(part, path, false);
+      } catch (IOException e) {
+        throw failed("make key", path, e);
+      }
+    }
+  }
+
+  /** Removes a file that will be made anew. */
+  public record Remove(Path path) implements Action {
+    @Override
+    public String describe() {
+      return Argv.of("rm", "-f", path.toString()).toShell();
+    }
+
+    @Override
+    public void run() {
+      try {
+        Files.deleteIfExists(path);
+      } catch (IOException e) {
+        throw failed("remove", path, e);
+      }
+    }
+  }
+
+  /** Runs a command. */
+  public record Run(Argv command) implements Action {
+    @Override
+    public String describe() {
+      return command.toShell();
+    }
+
+    @Override
+    public void run() {
+      Commands.run(command).orProblem();
+    }
+  }
+
+  private static final Set<PosixFilePermission> FOLDER =
+      PosixFilePermissions.fromString("rwx------");
+  private static final Set<PosixFilePermission> FILE = PosixFilePermissions.fromString("rw-------");
+
+  /** Does all actions in order. */
+  public void run() {
+    actions.forEach(Action::run);
+  }
+
+  /** {@return all actions for a reader, a line each} */
+  public List<String> describe() {
+    return actions.stream().map(Action::describe).toList();
+  }
+
+  private static Path beside(Path path) {
+    return path.resolveSibling("." + path.getFileName() + ".part");
+  }
+
+  /** Puts a finished file in its place; after a power cut it is whole or not there. */
+  private static void whole(Path part, Path path, boolean replace) throws IOException {
+    try (FileChannel channel = FileChannel.open(part, StandardOpenOption.WRITE)) {
+      channel.force(true);
+    }
+    if (replace) {
+      Files.move(part, path, StandardCopyOption.ATOMIC_MOVE);
+    } else {
+      Files.move(part, path); // fails where a file is: a disk is never overwritten
+    }
+  }
+
+  private static Problem failed(String what, Path path, IOException cause) {
+    return new Problem(
+        "cannot " + what + " " + path + ": " + cause.getMessage(),
+        "check that the disk has room and the folder is yours",
+        cause);
+  }
+}

@@ -1,0 +1,232 @@
+package lib;
+
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.InterfaceAddress;
+import java.net.NetworkInterface;
+import java.net.ServerSocket;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.Optional;
+import java.util.stream.Collectors;
+
+/**
+ * What must hold before a step touches anything. All obstacles are reported at once, each with its
+ * way out; missing programs with the one command that installs them all.
+ */
+public final class Preflight {
+  /** Of QEMU itself, beside the guest's memory, in MiB; translated code comes on top under tcg. */
+  private static final int OVERHEAD_MIB = 64;
+
+  private final List<Problem> obstacles = new ArrayList<>();
+
+  /**
+   * Makes sure that programs are there: installs them if {@code yes} or if the person agrees.
+   *
+   * @throws Problem naming all missing ones and the command, if they are not installed
+   */
+  public static void tools(Terminal terminal, boolean yes, List<Tool> needed) {
+    List<Tool> missing = needed.stream().filter(tool -> !tool.isPresent()).toList();
+    if (missing.isEmpty()) {
+      return;
+    }
+    String names = missing.stream().map(Tool::program).collect(Collectors.joining(", "));
+    Optional<Tool.Manager> manager = Tool.Manager.current(Host.Os.current());
+    if (manager.isEmpty()
+        || missing.stream().anyMatch(tool -> tool.packageFor(manager.get()).isEmpty())) {
+      throw new Problem("missing on this machine: " + names, "install them, then run this again");
+    }
+    boolean sudo = !Host.isRoot();
+    Argv install = manager.get().install(missing, sudo);
+    terminal.line("missing on this machine: " + names);
+    terminal.line("install them with: " + install.toShell());
+    if (!yes && !terminal.confirm("Run that now?")) {
+      throw new Problem(
+          "missing on this machine: " + names,
+          "run `" + install.toShell() + "`, or run this again with --yes");
+    }
+    manager.get().refresh(sudo).ifPresent(refresh -> install(terminal, refresh));
+    install(terminal, install);
+    List<Tool> still = missing.stream().filter(tool -> !tool.isPresent()).toList();
+    if (!still.isEmpty()) {
+      throw new Problem(
+          "still missing after installing: "
+              + still.stream().map(Tool::program).collect(Collectors.joining(", ")),
+          "see what it printed: " + install.toShell());
+    }
+  }
+
+  private static void install(Terminal terminal, Argv command) {
+    if (terminal.isInteractive()) {
+      if (Commands.onTerminal(command) != 0) {
+        throw new Problem("`" + command.toShell() + "` failed", "see its output above");
+      }
+    } else {
+      Argv quiet = Argv.of("env", "DEBIAN_FRONTEND=noninteractive").then(command); // asks nothing
+      Commands.run(quiet, Duration.ofMinutes(30), line -> {}).orProblem();
+    }
+  }
+
+  /** Checks everything about a set of nodes that are about to start on this host. */
+  public static void launch(
+      Cluster cluster, List<Node> starting, Probe probe, Layout layout, Terminal terminal) {
+    Preflight preflight = new Preflight();
+    preflight.qemuVersion(probe);
+    preflight.memory(cluster, probe.host());
+    preflight.disk(starting, layout);
+    preflight.ports(cluster, starting);
+    preflight.socketPaths(cluster, probe.host().os(), layout);
+    preflight.network(cluster, probe.host(), terminal);
+    preflight.orProblem();
+  }
+
+  /** Measured and reported minimums: README, "Requirements". */
+  private void qemuVersion(Probe probe) {
+    Host host = probe.host();
+    boolean appleSilicon = host.os() == Host.Os.DARWIN && host.arch() == Host.Arch.AARCH64;
+    // before 8.2.1 guests on newer Apple chips do not boot (QEMU issue #1990)
+    String least = appleSilicon ? "8.2.1" : "6.2.0";
+    if (!probe.qemuVersion().isEmpty() && older(probe.qemuVersion(), least)) {
+      obstacle(
+          "QEMU " + probe.qemuVersion() + " is too old, " + least + " is needed",
+          "upgrade QEMU with the system's package manager");
+    }
+  }
+
+  /** {@return whether version {@code a} comes before {@code b}; both have three numbers} */
+  static boolean older(String a, String b) {
+    String[] left = a.split("\\.");
+    String[] right = b.split("\\.");
+    for (int i = 0; i < 3; i++) {
+      int order = Integer.compare(Integer.parseInt(left[i]), Integer.parseInt(right[i]));
+      if (order != 0) {
+        return order < 0;
+      }
+    }
+    return false;
+  }
+
+  private void memory(Cluster cluster, Host host) {
+    long needed =
+        cluster.nodes().stream().mapToLong(node -> node.size().memoryMiB() + OVERHEAD_MIB).sum();
+    if (needed > host.memoryMiB()) {
+      obstacle(
+          "the cluster's VMs need %d MiB of memory, this machine has %d"
+              .formatted(needed, host.memoryMiB()),
+          "lower `memory` or `count` of the roles in cluster.yaml");
+    }
+  }
+
+  /** Disks are sparse; a fresh node writes a few hundred MiB to its own. */
+  private void disk(List<Node> starting, Layout layout) {
+    long fresh = starting.stream().filter(node -> !Files.exists(layout.node(node).disk())).count();
+    Path existing = layout.state();
+    while (!Files.exists(existing)) {
+      existing = existing.getParent();
+    }
+    try {
+      long free = Files.getFileStore(existing).getUsableSpace() >> 20;
+      if (free < fresh * 512) {
+        obstacle(
+            "%d new disks need about %d MiB, the file system of %s has %d free"
+                .formatted(fresh, fresh * 512, existing, free),
+            "free some space, or choose another place with --state");
+      }
+    } catch (IOException e) {
+      obstacle("cannot look at the file system of " + existing, "check that it is mounted");
+    }
+  }
+
+  private void ports(Cluster cluster, List<Node> starting) {
+    if (!(cluster.network() instanceof Network.User)) {
+      return;
+    }
+    String taken =
+        starting.stream()
+            .filter(node -> !isFree(node.sshPort()))
+            .map(node -> node.sshPort() + " (" + node.name() + ")")
+            .collect(Collectors.joining(", "));
+    if (!taken.isEmpty()) {
+      obstacle(
+          "already taken on 127.0.0.1: port " + taken,
+          "give this cluster other ports with `sshPorts:` in cluster.yaml, or stop what uses them");
+    }
+  }
+
+  private static boolean isFree(int port) {
+    try (ServerSocket socket = new ServerSocket(port, 1, InetAddress.getLoopbackAddress())) {
+      return socket.isBound();
+    } catch (IOException e) {
+      return false;
+    }
+  }
+
+  /** sockaddr_un holds 104 bytes on macOS and 108 on Linux, the closing zero included. */
+  private void socketPaths(Cluster cluster, Host.Os os, Layout layout) {
+    int most = os == Host.Os.DARWIN ? 103 : 107;
+    cluster.nodes().stream()
+        .map(node -> layout.node(node).qmp().toString())
+        .filter(path -> path.getBytes(StandardCharsets.UTF_8).length > most)
+        .findFirst()
+        .ifPresent(
+            path ->
+                obstacle(
+                    "the socket path %s is longer than %d bytes".formatted(path, most),
+                    "shorten the cluster's `name`"));
+  }
+
+  private void network(Cluster cluster, Host host, Terminal terminal) {
+    boolean fits =
+        cluster.network() instanceof Network.User
+            || cluster.network() instanceof Network.Bridge == (host.os() == Host.Os.LINUX);
+    if (!fits) {
+      obstacle(
+          "`network: %s` does not exist on this system".formatted(cluster.network().word()),
+          "bridge is Linux's, vmnet is macOS's, user works on both");
+    }
+    clash(cluster.subnet())
+        .ifPresent(
+            nic -> {
+              String fact =
+                  "%s has an address in the cluster's subnet %s".formatted(nic, cluster.subnet());
+              String hint = "choose another `subnet:` (and `vip:`) in cluster.yaml";
+              if (cluster.network() instanceof Network.User) {
+                // the cluster's LAN never meets the host's; only guests can't reach that network
+                terminal.line("note: %s; guests cannot reach that network (%s)", fact, hint);
+              } else if (!nic.startsWith("kubenet") && !nic.startsWith("bridge1")) {
+                obstacle(fact, hint);
+              }
+            });
+  }
+
+  private static Optional<String> clash(Subnet subnet) {
+    try {
+      for (NetworkInterface nic : Collections.list(NetworkInterface.getNetworkInterfaces())) {
+        for (InterfaceAddress address : nic.getInterfaceAddresses()) {
+          byte[] bytes = address.getAddress().getAddress();
+          if (bytes.length == 4 && subnet.contains(address.getAddress().getHostAddress())) {
+            return Optional.of(nic.getName());
+          }
+        }
+      }
+    } catch (IOException e) {
+      // a host that hides its interfaces shows no clash
+    }
+    return Optional.empty();
+  }
+
+  private void obstacle(String fact, String hint) {
+    obstacles.add(new Problem(fact, hint));
+  }
+
+  private void orProblem() {
+    if (!obstacles.isEmpty()) {
+      throw Problem.all(obstacles);
+    }
+  }
+}

@@ -1,0 +1,168 @@
+package lib;
+
+import com.sun.management.OperatingSystemMXBean;
+import java.io.IOException;
+import java.lang.management.ManagementFactory;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.function.Supplier;
+
+/**
+ * Finds the facts about this host. An accelerator counts only if QEMU starts with it: that {@code
+ * /dev/kvm} opens proves nothing.
+ *
+ * @param host the facts
+ * @param accelerator one line: the accelerator, and why it is this one
+ * @param qemuVersion what QEMU calls itself, such as {@code 7.2.22}; empty if it is not installed
+ */
+public record Probe(Host host, String accelerator, String qemuVersion) {
+
+  /**
+   * {@return the facts about this host}
+   *
+   * @param kernel what a trial boots until its first line; without one, that QEMU starts must do
+   * @param memory where the outcome of a trial is kept until the host or QEMU is another one
+   * @param remember whether to keep it
+   */
+  public static Probe run(Optional<Image.Kernel> kernel, Path memory, boolean remember) {
+    Host.Os os = Host.Os.current();
+    Host.Arch arch = Host.Arch.current();
+    Host.Accelerator wanted = os == Host.Os.DARWIN ? Host.Accelerator.HVF : Host.Accelerator.KVM;
+    Optional<Path> qemu = Commands.find(arch.qemu());
+    Host accelerated = facts(os, arch, wanted, qemu);
+    Host emulated = facts(os, arch, Host.Accelerator.TCG, qemu);
+    if (qemu.isEmpty()) {
+      return new Probe(emulated, "tcg: assumed, " + arch.qemu() + " is not installed", "");
+    }
+    Verdict verdict =
+        new Memory(memory, key(qemu.get(), kernel), remember)
+            .recall(() -> os == Host.Os.LINUX ? tryKvm(accelerated, kernel) : tryHvf(accelerated));
+    if (verdict.failure().isEmpty()) {
+      return new Probe(accelerated, wanted.word() + ": works", verdict.qemuVersion());
+    }
+    String line = "%s: %s; using tcg (slow)".formatted(wanted.word(), verdict.failure());
+    return new Probe(emulated, line, verdict.qemuVersion());
+  }
+
+  private static Verdict tryKvm(Host host, Optional<Image.Kernel> kernel) {
+    return kvmObstacle()
+        .map(obstacle -> new Verdict(version(host), obstacle))
+        .orElseGet(() -> tried(host, kernel, "/dev/kvm opens, but "));
+  }
+
+  private static Verdict tryHvf(Host host) {
+    return tried(host, Optional.empty(), "");
+  }
+
+  private static Verdict tried(Host host, Optional<Image.Kernel> kernel, String prefix) {
+    Trial.Outcome outcome = Trial.of(host, kernel);
+    return outcome.failure().isEmpty()
+        ? new Verdict(outcome.qemuVersion(), "")
+        : new Verdict(version(host), prefix + outcome.failure());
+  }
+
+  /** QEMU's version by a start without the accelerator in question. */
+  private static String version(Host host) {
+    Host emulated =
+        new Host(
+            host.os(),
+            host.arch(),
+            Host.Accelerator.TCG,
+            host.firmware(),
+            host.cores(),
+            host.memoryMiB());
+    return Trial.of(emulated, Optional.empty()).qemuVersion();
+  }
+
+  /** What a verdict depends on: this boot of the host, the QEMU program, the kernel. */
+  private static String key(Path qemu, Optional<Image.Kernel> kernel) {
+    try {
+      Path boot = Path.of("/proc/sys/kernel/random/boot_id");
+      return String.join(
+          " ",
+          Files.exists(boot) ? Files.readString(boot).strip() : "",
+          qemu.toRealPath().toString(),
+          Files.getLastModifiedTime(qemu).toString(),
+          kernel.map(image -> image.vmlinuz().toString()).orElse("-"));
+    } catch (IOException e) {
+      return ""; // then nothing is remembered
+    }
+  }
+
+  private static Host facts(
+      Host.Os os, Host.Arch arch, Host.Accelerator accelerator, Optional<Path> qemu) {
+    OperatingSystemMXBean system =
+        (OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean();
+    return new Host(
+        os,
+        arch,
+        accelerator,
+        Firmware.find(Path.of("/"), arch.word(), arch.machine(), shares(qemu)),
+        Runtime.getRuntime().availableProcessors(),
+        system.getTotalMemorySize() >> 20);
+  }
+
+  /**
+   * The outcome of a trial.
+   *
+   * @param qemuVersion what QEMU calls itself
+   * @param failure why the accelerator can't be used; empty if it can
+   */
+  private record Verdict(String qemuVersion, String failure) {}
+
+  /**
+   * The last verdict in a file of three lines: key, version, failure. A trial that fails may take
+   * seconds; a host that fails it will not do better until it is booted anew.
+   */
+  private record Memory(Path file, String key, boolean remember) {
+    Verdict recall(Supplier<Verdict> trial) {
+      try {
+        List<String> lines = Files.exists(file) ? Files.readAllLines(file) : List.of();
+        if (lines.size() == 3 && !key.isEmpty() && lines.get(0).equals(key)) {
+          return new Verdict(lines.get(1), lines.get(2));
+        }
+      } catch (IOException e) {
+        // unreadable: try again
+      }
+      Verdict verdict = trial.get();
+      String content = key + "\n" + verdict.qemuVersion() + "\n" + verdict.failure() + "\n";
+      if (remember) {
+        new Plan.Folder(file.getParent()).run();
+        new Plan.Write(file, content, false).run();
+      }
+      return verdict;
+    }
+  }
+
+  /** Where QEMU's own firmware may be: the user's folder, and beside the program. */
+  private static List<Path> shares(Optional<Path> qemu) {
+    List<Path> shares = new ArrayList<>();
+    shares.add(Path.of(System.getProperty("user.home"), ".local/share/qemu"));
+    qemu.ifPresent(
+        program -> {
+          try {
+            shares.add(program.toRealPath().resolve("../../share/qemu").normalize());
+          } catch (IOException e) {
+            // a program that just went away has no firmware
+          }
+        });
+    return shares;
+  }
+
+  /** Why /dev/kvm can't even be opened, told apart by what the user can do. */
+  private static Optional<String> kvmObstacle() {
+    Path device = Path.of("/dev/kvm");
+    if (!Files.exists(device)) {
+      return Optional.of("/dev/kvm is not there (virtualisation is off in the firmware setup?)");
+    }
+    if (!Files.isReadable(device) || !Files.isWritable(device)) {
+      return Optional.of(
+          "/dev/kvm is not open to this user (sudo usermod -aG kvm %s, then log in again)"
+              .formatted(System.getProperty("user.name")));
+    }
+    return Optional.empty();
+  }
+}

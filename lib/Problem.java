@@ -1,0 +1,38 @@
+package lib;
+
+import java.util.List;
+import java.util.stream.Collectors;
+
+/** The only failure kubenet throws on purpose: a fact, and a hint that says the way out. */
+public final class Problem extends RuntimeException {
+  private static final long serialVersionUID = 1;
+
+  private final String hint;
+
+  /** A problem with a {@code message} (fact, with the value) and a {@code hint} (what to do). */
+  public Problem(String message, String hint) {
+    super(message);
+    this.hint = hint;
+  }
+
+  /** As above, keeping the {@code cause} for {@code --verbose}. */
+  public Problem(String message, String hint, Throwable cause) {
+    super(message, cause);
+    this.hint = hint;
+  }
+
+  /** {@return one problem that says all of {@code problems}, which are at least one} */
+  public static Problem all(List<Problem> problems) {
+    return problems.size() == 1
+        ? problems.get(0)
+        : new Problem(
+            problems.stream().map(Problem::getMessage).collect(Collectors.joining("\n")),
+            problems.stream().map(Problem::hint).distinct().collect(Collectors.joining("\n")),
+            problems.get(0));
+  }
+
+  /** {@return what the user can do about it} */
+  public String hint() {
+    return hint;
+  }
+}

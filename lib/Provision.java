@@ -1,0 +1,125 @@
+package lib;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * Makes the files of nodes: keys, seeds, disks and launch scripts.
+ *
+ * @param roles the tree of {@code cloud-init/ROLE.yaml} for each role
+ */
+public record Provision(
+    Cluster cluster, Host host, Layout layout, Image image, Boot boot, Map<Role, Yaml> roles) {
+
+  /** {@return what must be there first: private folders, login key, a host key for each node} */
+  public static Plan keys(Cluster cluster, Layout layout) {
+    List<Plan.Action> actions = new ArrayList<>();
+    actions.add(new Plan.Folder(layout.state()));
+    actions.add(new Plan.Folder(layout.runtime()));
+    actions.add(new Plan.MakeKey(layout.identity(), cluster.name()));
+    actions.add(new Plan.Folder(layout.nodes()));
+    for (Node node : cluster.nodes()) {
+      actions.add(new Plan.Folder(layout.node(node).folder()));
+      actions.add(new Plan.MakeKey(layout.node(node).hostKey(), node.name()));
+    }
+    return new Plan(actions);
+  }
+
+  /** {@return the files by which OpenSSH knows all nodes; they need the keys} */
+  public static Plan ssh(Cluster cluster, Layout layout) {
+    Map<Node, SshKey> keys = new LinkedHashMap<>();
+    cluster.nodes().forEach(node -> keys.put(node, key(layout.node(node).hostKey())));
+    return new Plan(
+        List.of(
+            new Plan.Write(layout.knownHosts(), SshConfig.knownHosts(cluster.nodes(), keys), false),
+            new Plan.Write(layout.sshConfig(), SshConfig.config(cluster, layout), false)));
+  }
+
+  /** {@return the QEMU command of a node} */
+  public Argv command(Node node) {
+    return Qemu.command(node, host, cluster.network(), boot, layout, image);
+  }
+
+  /**
+   * {@return what makes one node ready to boot: seed, disk, launch script}
+   *
+   * @throws Problem if the role's disk is smaller than the image
+   */
+  public Plan files(Node node) {
+    Layout.Files files = layout.node(node);
+    List<Plan.Action> actions = new ArrayList<>(seed(node));
+    if (((long) node.size().diskGiB() << 30) < image.bytes()) {
+      throw new Problem(
+          "%s has a disk of %dG, less than the %d MiB of image %s"
+              .formatted(node.name(), node.size().diskGiB(), image.bytes() >> 20, image.name()),
+          "give the role a larger `disk` in cluster.yaml");
+    }
+    actions.add(
+        new Plan.Make(
+            files.disk(), disk -> Disk.overlay(image, disk, node.size().diskGiB()), false));
+    if (boot instanceof Boot.ByFirmware firmware) {
+      actions.add(new Plan.Copy(firmware.firmware().variables(), files.efiVariables()));
+    }
+    actions.add(new Plan.Write(files.launch(), launchScript(node), true));
+    return new Plan(actions);
+  }
+
+  /** The seed is made anew only if a file in it changes; a half-made one is not kept. */
+  private List<Plan.Action> seed(Node node) {
+    Layout.Files files = layout.node(node);
+    Map<Path, String> contents = new LinkedHashMap<>();
+    Path folder = files.seedFolder();
+    contents.put(
+        folder.resolve("user-data"),
+        CloudInit.userData(
+            cluster,
+            node,
+            roles.get(node.role()),
+            image.packages(),
+            key(layout.identity()).publicKey(),
+            key(files.hostKey())));
+    contents.put(folder.resolve("meta-data"), CloudInit.metaData(cluster, node));
+    contents.put(folder.resolve("network-config"), CloudInit.networkConfig(cluster, node));
+    boolean same =
+        Files.exists(files.seed())
+            && contents.entrySet().stream().allMatch(file -> holds(file.getKey(), file.getValue()));
+    if (same) {
+      return List.of();
+    }
+    List<Plan.Action> actions = new ArrayList<>();
+    actions.add(new Plan.Remove(files.seed()));
+    actions.add(new Plan.Folder(folder));
+    contents.forEach((path, content) -> actions.add(new Plan.Write(path, content, false)));
+    actions.add(new Plan.Make(files.seed(), iso -> Disk.seed(host.os(), folder, iso), true));
+    return actions;
+  }
+
+  private String launchScript(Node node) {
+    return """
+    #!/bin/sh
+    # Boots %s: the exact command that kubenet runs. More arguments go to QEMU.
+    set -eu
+    umask 077
+    exec %s \\
+      "$@"
+    """
+        .formatted(node.name(), command(node).toShellLines());
+  }
+
+  private static SshKey key(Path file) {
+    return Files.exists(file) ? SshKey.read(file) : SshKey.NOT_YET_MADE;
+  }
+
+  private static boolean holds(Path file, String content) {
+    try {
+      return Files.exists(file) && Files.readString(file).equals(content);
+    } catch (IOException e) {
+      return false; // then it is written anew
+    }
+  }
+}

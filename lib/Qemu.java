@@ -1,0 +1,153 @@
+package lib;
+
+import java.nio.file.Path;
+import java.util.Optional;
+
+/**
+ * The QEMU command of a node, as a value. The flags that the seed document explains are all here,
+ * in its order; README's flag table says what was changed and why.
+ */
+public final class Qemu {
+  private Qemu() {}
+
+  /** {@return the command that runs a node in the foreground, its console on the terminal} */
+  public static Argv command(
+      Node node, Host host, Network network, Boot boot, Layout layout, Image image) {
+    Layout.Files files = layout.node(node);
+    return Argv.of(host.arch().qemu())
+        .option("-name", node.name())
+        .add("-nodefaults", "-no-user-config")
+        .add("-nographic")
+        .then(machine(host))
+        .option("-smp", node.size().cpus())
+        .option("-m", node.size().memoryMiB() + "M")
+        .then(nics(node, network, layout))
+        .then(boot.arguments(files))
+        .then(disk(files.disk()))
+        .then(seed(files.seed()))
+        .option("-device", "virtio-rng-pci")
+        .then(console(files.console()))
+        .option("-qmp", qmp(files.qmp()))
+        .option("-pidfile", files.pid());
+  }
+
+  /**
+   * {@return a command that starts QEMU with this host's machine and CPU and little else: the trial
+   * that tells whether an accelerator works}
+   *
+   * @param kernel boots this one, which will find no disk; without it, QEMU starts paused
+   * @param console file that gets the kernel's console
+   */
+  public static Argv trial(Host host, Optional<Image.Kernel> kernel, Path console, Path qmp) {
+    Argv trial =
+        Argv.of(host.arch().qemu())
+            .add("-nodefaults", "-no-user-config", "-nographic")
+            .then(machine(host))
+            .option("-m", "512M") // a kernel unpacks itself; memory not touched costs nothing
+            .option("-serial", "file:" + comma(console))
+            .option("-qmp", qmp(qmp));
+    if (kernel.isEmpty()) {
+      return trial.add("-S");
+    }
+    String early = host.arch() == Host.Arch.X86_64 ? "earlyprintk=ttyS0" : "earlycon";
+    return trial
+        .option("-kernel", kernel.get().vmlinuz())
+        .option("-append", early + " panic=-1")
+        .add("-no-reboot");
+  }
+
+  private static Argv machine(Host host) {
+    return Argv.empty()
+        .option("-machine", machineType(host))
+        .option("-accel", accelerator(host))
+        .option("-cpu", cpu(host));
+  }
+
+  private static String machineType(Host host) {
+    if (host.arch() == Host.Arch.X86_64) {
+      return "q35";
+    }
+    // KVM offers what the host's interrupt controller can; QEMU's own model is version 3, without
+    // which a guest has at most 8 CPUs (QEMU manual, "virt" board, gic-version)
+    boolean kvm = host.accelerator() == Host.Accelerator.KVM;
+    return Argv.suboptions("virt", "gic-version", kvm ? "max" : "3");
+  }
+
+  private static String accelerator(Host host) {
+    // a thread a virtual CPU; translated code may take 512 MiB before QEMU starts it anew
+    return host.emulates()
+        ? Argv.suboptions("tcg", "thread", "multi", "tb-size", 512)
+        : host.accelerator().word();
+  }
+
+  private static String cpu(Host host) {
+    if (host.emulates()) {
+      // pointer authentication with the architected algorithm halves an emulated guest's speed
+      // (QEMU manual, "Arm CPU features", pauth-impdef)
+      return host.arch() == Host.Arch.AARCH64
+          ? Argv.suboptions("max", "pauth-impdef", "on")
+          : "max";
+    }
+    // Intel Macs: features that the Hypervisor framework announces and then fails on (lima #1485)
+    return host.os() == Host.Os.DARWIN && host.arch() == Host.Arch.X86_64
+        ? "host,-avx512vl,-pdpe1gb"
+        : "host";
+  }
+
+  private static Argv nics(Node node, Network network, Layout layout) {
+    Argv nics = Argv.empty();
+    for (Network.Nic nic : network.nics(node, layout.lan())) {
+      nics = nics.option("-netdev", nic.netdev()).option("-device", Network.device(nic));
+    }
+    return nics;
+  }
+
+  private static Argv disk(Path disk) {
+    return Argv.empty()
+        .option(
+            "-drive",
+            Argv.suboptions(
+                "",
+                "if",
+                "none",
+                "id",
+                "disk",
+                "format",
+                "qcow2",
+                "discard",
+                "unmap", // give freed
+                "detect-zeroes",
+                "unmap",
+                "file",
+                disk)) // blocks back to the host
+        .option("-device", Argv.suboptions("virtio-blk-pci", "drive", "disk", "bootindex", 1));
+  }
+
+  private static Argv seed(Path seed) {
+    return Argv.empty()
+        .option(
+            "-drive",
+            Argv.suboptions(
+                "", "if", "none", "id", "seed", "format", "raw", "readonly", "on", "file", seed))
+        .option("-device", Argv.suboptions("virtio-blk-pci", "drive", "seed"));
+  }
+
+  /** Serial console and monitor on this terminal (Ctrl-A c switches), and a copy in a file. */
+  private static Argv console(Path log) {
+    return Argv.empty()
+        .option(
+            "-chardev",
+            // signal=off: Ctrl-C goes to the guest and does not end QEMU
+            Argv.suboptions("stdio", "id", "console", "mux", "on", "signal", "off", "logfile", log))
+        .option("-serial", "chardev:console")
+        .option("-mon", Argv.suboptions("", "chardev", "console", "mode", "readline"));
+  }
+
+  private static String qmp(Path socket) {
+    return Argv.suboptions("unix:" + comma(socket), "server", "on", "wait", "off");
+  }
+
+  private static String comma(Path path) {
+    return path.toString().replace(",", ",,");
+  }
+}

@@ -1,0 +1,178 @@
+//DEPS com.fasterxml.jackson.dataformat:jackson-dataformat-yaml:2.21.8
+package lib;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.function.Consumer;
+import java.util.function.Supplier;
+
+/**
+ * The ladder from a started QEMU to a node that is ready: process alive, SSH greeting, login with
+ * the known host key, cloud-init done. Each rung has its own limit and message, and a QEMU that
+ * ended stops the wait at once.
+ *
+ * @param vm the node's QEMU
+ * @param endpoint where its SSH is reached
+ * @param user login
+ * @param identity private key file to log in with
+ * @param slowness how many times longer than with an accelerator each rung may take
+ */
+public record Readiness(
+    Vm vm, Network.Endpoint endpoint, String user, Path identity, int slowness) {
+  private static final Duration POLL = Duration.ofMillis(250);
+  private static final Duration GREETING = Duration.ofMillis(1000);
+  private static final Duration LOGIN = Duration.ofSeconds(20);
+
+  /**
+   * Waits in the guest's shell, where a look costs next to nothing, and prints what {@code
+   * cloud-init status} reads; to start that program takes seconds under emulation. (cloud-init
+   * manual, "result.json".)
+   */
+  private static final String AWAIT_CLOUD_INIT =
+      "until [ -e /run/cloud-init/result.json ]; do sleep 0.2; done;"
+          + " cat /run/cloud-init/status.json";
+
+  /** {@return the ladder of a node} */
+  public static Readiness of(Node node, Cluster cluster, Layout layout) {
+    boolean emulated = Commands.tail(layout.node(node).launch(), 100).contains("-accel tcg");
+    return new Readiness(
+        Vm.of(node, layout),
+        cluster.network().ssh(node),
+        cluster.user(),
+        layout.identity(),
+        emulated ? 5 : 1);
+  }
+
+  /**
+   * Waits until the node has reached a stage.
+   *
+   * @param goal {@link Stage#SSH} or {@link Stage#READY}
+   * @param reached gets each stage as it is reached
+   * @throws Problem naming node, stage, seconds, last console lines and log, if it does not
+   */
+  public void await(Stage goal, Consumer<Stage> reached) {
+    if (!vm.alive()) {
+      throw vm.ended();
+    }
+    awaitTurn(reached);
+    reached.accept(Stage.BOOTING);
+    await(
+        Stage.SSH,
+        Duration.ofMinutes(2),
+        () -> Ssh.greets(endpoint, GREETING) ? Optional.of(1) : Optional.empty());
+    reached.accept(Stage.SSH);
+    if (goal == Stage.SSH) {
+      return;
+    }
+    try (Ssh ssh = await(Stage.CLOUD_INIT, Duration.ofMinutes(1), this::login)) {
+      reached.accept(Stage.CLOUD_INIT);
+      awaitCloudInit(ssh);
+    } catch (IOException e) {
+      throw vm.alive() ? late(Stage.READY, e.getMessage()) : vm.ended();
+    }
+    reached.accept(Stage.READY);
+  }
+
+  /** {@return how far the node is right now, in at most a few seconds} */
+  public Stage now() {
+    if (!vm.alive()) {
+      return Stage.STOPPED;
+    }
+    if (vm.isQueued()) {
+      return Stage.QUEUED;
+    }
+    if (!Ssh.greets(endpoint, GREETING)) {
+      return Stage.BOOTING;
+    }
+    try (Ssh ssh = Ssh.login(endpoint, user, hostKey(), identity, LOGIN)) {
+      return ssh.run("test -e /run/cloud-init/result.json", LOGIN).exit() == 0
+          ? Stage.READY
+          : Stage.CLOUD_INIT;
+    } catch (IOException e) {
+      return Stage.SSH;
+    }
+  }
+
+  private void awaitTurn(Consumer<Stage> reached) {
+    if (!vm.isQueued()) {
+      return;
+    }
+    reached.accept(Stage.QUEUED);
+    // as long as others boot; nobody to let it go shows as this limit passing
+    Duration limit = Duration.ofMinutes(30);
+    if (!Wait.until(limit, () -> !vm.alive() || !vm.isQueued())) {
+      throw new Problem(
+          vm.node().name()
+              + " still waits for its turn to boot after "
+              + limit.toMinutes()
+              + " min",
+          "run launch-all.java: it lets waiting nodes go");
+    }
+  }
+
+  private Optional<Ssh> login() {
+    try {
+      return Optional.of(
+          Ssh.login(endpoint, user, hostKey(), identity, LOGIN.multipliedBy(slowness)));
+    } catch (IOException e) {
+      return Optional.empty();
+    }
+  }
+
+  private SshKey hostKey() {
+    return SshKey.read(vm.files().hostKey());
+  }
+
+  /** Goes up one rung. */
+  private <T> T await(Stage stage, Duration usual, Supplier<Optional<T>> attempt) {
+    Duration limit = usual.multipliedBy(slowness);
+    return Wait.until(
+            limit,
+            POLL,
+            () -> {
+              if (!vm.alive()) {
+                throw vm.ended();
+              }
+              return attempt.get();
+            })
+        .orElseThrow(() -> late(stage, "not reached within " + limit.toSeconds() + " s"));
+  }
+
+  private void awaitCloudInit(Ssh ssh) throws IOException {
+    Duration limit = Duration.ofMinutes(5).multipliedBy(slowness);
+    Ssh.Result result = ssh.run(AWAIT_CLOUD_INIT, limit);
+    if (result.exit() != 0) {
+      throw late(Stage.READY, "cloud-init not done within " + limit.toSeconds() + " s");
+    }
+    List<String> errors = errors(result.out());
+    if (!errors.isEmpty()) {
+      throw new Problem(
+          "%s: cloud-init ended with errors:\n%s"
+              .formatted(vm.node().name(), String.join("\n", errors)),
+          "in the node, see /var/log/cloud-init.log and /var/log/cloud-init-output.log");
+    }
+  }
+
+  /** The errors of all stages in cloud-init's status.json. */
+  static List<String> errors(String status) throws IOException {
+    List<String> errors = new ArrayList<>();
+    for (JsonNode stage : new ObjectMapper().readTree(status).path("v1")) {
+      stage.path("errors").forEach(error -> errors.add(error.asText()));
+    }
+    return errors;
+  }
+
+  private Problem late(Stage stage, String fact) {
+    String tail = Commands.tail(vm.files().console(), 8);
+    return new Problem(
+        "%s: stage %s: %s; its console ends with:\n%s"
+            .formatted(vm.node().name(), stage.word(), fact, tail),
+        "the whole console is in " + vm.files().console());
+  }
+}

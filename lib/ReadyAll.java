@@ -1,0 +1,45 @@
+package lib;
+
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.TimeUnit;
+
+/** Waits for many nodes at once, a progress line for each. */
+public record ReadyAll(Cluster cluster, Layout layout, Terminal terminal) {
+
+  /**
+   * Waits until every node has reached a stage.
+   *
+   * @throws Problem naming each node that did not, after all others did
+   */
+  public void await(List<Node> nodes, Stage goal) {
+    List<Problem> problems = Collections.synchronizedList(new ArrayList<>());
+    ExecutorService watchers = Executors.newFixedThreadPool(nodes.size());
+    try (Progress progress = new Progress(terminal, nodes)) {
+      nodes.forEach(node -> watchers.execute(() -> await(node, goal, progress, problems)));
+      watchers.shutdown();
+      watchers.awaitTermination(1, TimeUnit.DAYS); // each rung has a limit of its own
+    } catch (InterruptedException e) {
+      throw new Problem("interrupted", "run the same again: it goes on from there", e);
+    }
+    if (!problems.isEmpty()) {
+      throw Problem.all(problems);
+    }
+  }
+
+  private void await(Node node, Stage goal, Progress progress, List<Problem> problems) {
+    try {
+      Readiness.of(node, cluster, layout)
+          .await(goal, stage -> progress.reached(node, stage, stage == goal));
+    } catch (Problem problem) {
+      problems.add(problem);
+      progress.failed(node);
+    } catch (RuntimeException e) {
+      problems.add(new Problem(node.name() + ": unexpected: " + e, "--verbose shows where", e));
+      progress.failed(node);
+    }
+  }
+}

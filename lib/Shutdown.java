@@ -1,0 +1,69 @@
+package lib;
+
+import java.time.Duration;
+import java.util.List;
+
+/** Ends VMs, all at once: the power button first, then QEMU's {@code quit}, then kill. */
+public record Shutdown(Layout layout, Terminal terminal) {
+  private static final Duration POWER_DOWN = Duration.ofSeconds(90);
+  private static final Duration QUIT = Duration.ofSeconds(10);
+
+  /**
+   * Stops nodes; returns when no QEMU of theirs lives.
+   *
+   * @throws Problem naming each node whose QEMU outlives even a kill
+   */
+  public void stop(List<Node> nodes) {
+    List<Problem> problems =
+        nodes.parallelStream()
+            .filter(node -> Vm.of(node, layout).alive())
+            .map(this::stop)
+            .filter(problem -> problem != null)
+            .toList();
+    if (!problems.isEmpty()) {
+      throw Problem.all(problems);
+    }
+  }
+
+  /** Stops one node; returns the problem, or null. */
+  private Problem stop(Node node) {
+    Vm vm = Vm.of(node, layout);
+    long start = System.nanoTime();
+    String way = way(vm);
+    if (vm.alive()) {
+      return new Problem(
+          node.name()
+              + ": QEMU does not end, process "
+              + vm.process().map(ProcessHandle::pid).orElse(0L),
+          "it may hang on a broken disk: see dmesg");
+    }
+    long seconds = (System.nanoTime() - start) / 1_000_000_000;
+    terminal.line("%-12s %-11s %4d s", node.name(), way, seconds);
+    return null;
+  }
+
+  private static String way(Vm vm) {
+    // a guest that waits before its first instruction, or is paused, would not see the button
+    if (vm.status().filter("running"::equals).isPresent()
+        && tell(vm::powerDown)
+        && Wait.until(POWER_DOWN, () -> !vm.alive())) {
+      return "powered down";
+    }
+    if (tell(vm::quit) && Wait.until(QUIT, () -> !vm.alive())) {
+      return "quit";
+    }
+    vm.kill();
+    Wait.until(QUIT, () -> !vm.alive());
+    return "killed";
+  }
+
+  /** Whether QEMU took it; if not, the next, harder way is due. */
+  private static boolean tell(Runnable command) {
+    try {
+      command.run();
+      return true;
+    } catch (Problem e) {
+      return false;
+    }
+  }
+}

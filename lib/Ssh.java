@@ -1,0 +1,164 @@
+//DEPS com.hierynomus:sshj:0.40.0
+//DEPS org.slf4j:slf4j-nop:2.0.20
+package lib;
+
+import java.io.ByteArrayOutputStream;
+import java.io.Closeable;
+import java.io.IOException;
+import java.io.InputStream;
+import java.net.InetSocketAddress;
+import java.net.Socket;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.security.PublicKey;
+import java.time.Duration;
+import java.util.Arrays;
+import java.util.Base64;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import net.schmizz.sshj.DefaultConfig;
+import net.schmizz.sshj.SSHClient;
+import net.schmizz.sshj.common.Buffer;
+import net.schmizz.sshj.connection.channel.direct.Session;
+import net.schmizz.sshj.transport.verification.HostKeyVerifier;
+import net.schmizz.sshj.userauth.UserAuthException;
+
+/** The only file that opens SSH connections: a login to one node, its host key known beforehand. */
+public final class Ssh implements Closeable {
+
+  private final SSHClient client;
+
+  private Ssh(SSHClient client) {
+    this.client = client;
+  }
+
+  /**
+   * What a command in a node left.
+   *
+   * @param exit its exit code; -1 if it was ended by a signal
+   * @param out standard output
+   * @param err standard error
+   */
+  public record Result(int exit, String out, String err) {}
+
+  /**
+   * {@return whether an SSH server greets there within the limit}
+   *
+   * <p>That a TCP connection opens proves nothing: QEMU accepts it for a forwarded port with no
+   * guest behind.
+   */
+  public static boolean greets(Network.Endpoint endpoint, Duration limit) {
+    int millis = (int) limit.toMillis();
+    try (Socket socket = new Socket()) {
+      socket.connect(new InetSocketAddress(endpoint.host(), endpoint.port()), millis);
+      socket.setSoTimeout(millis);
+      InputStream in = socket.getInputStream();
+      return new String(in.readNBytes(4), StandardCharsets.US_ASCII).equals("SSH-");
+    } catch (IOException e) {
+      return false;
+    }
+  }
+
+  /**
+   * {@return a login to a node}
+   *
+   * @param hostKey the public key that it must show
+   * @param identity private key file to log in with
+   * @param limit for connecting, and for each answer
+   * @throws Problem if another host key is shown, or the login is refused: trying again won't help
+   * @throws IOException if there is no whole answer yet: trying again may help
+   */
+  public static Ssh login(
+      Network.Endpoint endpoint, String user, SshKey hostKey, Path identity, Duration limit)
+      throws IOException {
+    SSHClient client = new SSHClient(new DefaultConfig());
+    Pinned pinned = new Pinned(hostKey.publicWords());
+    client.addHostKeyVerifier(pinned);
+    client.setConnectTimeout((int) limit.toMillis());
+    client.setTimeout((int) limit.toMillis());
+    try {
+      client.connect(endpoint.host(), endpoint.port());
+      client.authPublickey(user, client.loadKeys(identity.toString()));
+      return new Ssh(client);
+    } catch (UserAuthException e) {
+      client.close();
+      throw new Problem(
+          "%s:%d does not let %s log in with %s"
+              .formatted(endpoint.host(), endpoint.port(), user, identity),
+          "the VM was made with another key or user; to make it anew: stop-all.java --destroy",
+          e);
+    } catch (IOException e) {
+      client.close();
+      if (pinned.refused) {
+        throw new Problem(
+            "%s:%d shows a host key that is not the node's"
+                .formatted(endpoint.host(), endpoint.port()),
+            "another server answers there, or the VM was made with another key",
+            e);
+      }
+      throw e;
+    }
+  }
+
+  /**
+   * {@return what a command in the node left}
+   *
+   * @param command one line for the login shell
+   * @param limit for the whole command
+   * @throws IOException if the connection ends before the command does
+   */
+  public Result run(String command, Duration limit) throws IOException {
+    try (Session session = client.startSession();
+        Session.Command running = session.exec(command)) {
+      // the streams end with the command; a limit on reading ends a command that hangs
+      client.getTransport().setTimeoutMs((int) limit.toMillis());
+      client.getConnection().setTimeoutMs((int) limit.toMillis());
+      ByteArrayOutputStream err = new ByteArrayOutputStream();
+      Thread errors =
+          new Thread(
+              () -> {
+                try {
+                  running.getErrorStream().transferTo(err); // unread, it would block the command
+                } catch (IOException e) {
+                  // the end of the connection shows on standard output too
+                }
+              });
+      errors.setDaemon(true);
+      errors.start();
+      String out = new String(running.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+      errors.join(limit.toMillis());
+      running.join(limit.toMillis(), TimeUnit.MILLISECONDS);
+      Integer exit = running.getExitStatus();
+      return new Result(exit == null ? -1 : exit, out, err.toString(StandardCharsets.UTF_8));
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new IOException("interrupted", e);
+    }
+  }
+
+  @Override
+  public void close() throws IOException {
+    client.close();
+  }
+
+  /** Accepts one key. */
+  private static final class Pinned implements HostKeyVerifier {
+    private final byte[] key;
+    private boolean refused;
+
+    Pinned(String publicWords) {
+      key = Base64.getDecoder().decode(publicWords.split(" ")[1]);
+    }
+
+    @Override
+    public boolean verify(String host, int port, PublicKey shown) {
+      refused = !Arrays.equals(new Buffer.PlainBuffer().putPublicKey(shown).getCompactData(), key);
+      return !refused;
+    }
+
+    @Override
+    public List<String> findExistingAlgorithms(String host, int port) {
+      return List.of("ssh-ed25519");
+    }
+  }
+}

@@ -1,0 +1,112 @@
+package lib;
+
+import java.io.IOException;
+import java.nio.channels.FileChannel;
+import java.nio.channels.FileLock;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.time.Duration;
+import java.util.Optional;
+
+/**
+ * The life of one node's QEMU. Whether it lives is asked of the lock that QEMU holds on its pid
+ * file: after a crash or a reboot the number in it may be another process's.
+ */
+public record Vm(Node node, Layout.Files files) {
+  private static final Duration ANSWER = Duration.ofSeconds(5);
+
+  /** {@return the VM of a node} */
+  public static Vm of(Node node, Layout layout) {
+    return new Vm(node, layout.node(node));
+  }
+
+  /** {@return QEMU's process, if it lives} */
+  public Optional<ProcessHandle> process() {
+    // a process of that number first: so the lock is never tried, not even for a moment, while a
+    // new QEMU is about to take it on a stale file
+    return pid().flatMap(ProcessHandle::of).filter(process -> locked(files.pid()));
+  }
+
+  /** {@return whether QEMU lives} */
+  public boolean alive() {
+    return process().isPresent();
+  }
+
+  private Optional<Long> pid() {
+    try {
+      String text = Files.readString(files.pid()).strip();
+      return text.matches("[0-9]{1,18}") ? Optional.of(Long.parseLong(text)) : Optional.empty();
+    } catch (IOException e) {
+      return Optional.empty(); // no file: never started, or ended in order
+    }
+  }
+
+  /** One thread at a time: Java refuses two looks at the lock of one file in one JVM. */
+  private static synchronized boolean locked(Path file) {
+    try (FileChannel channel = FileChannel.open(file, StandardOpenOption.WRITE);
+        FileLock lock = channel.tryLock()) {
+      return lock == null;
+    } catch (IOException e) {
+      return false; // gone meanwhile
+    }
+  }
+
+  /**
+   * {@return QEMU's word for the VM's state: {@code running}, {@code prelaunch} (not yet let go),
+   * {@code paused}, {@code io-error}, …; nothing if it does not answer}
+   */
+  public Optional<String> status() {
+    try (Qmp qmp = Qmp.connect(files.qmp(), ANSWER)) {
+      return Optional.of(qmp.execute("query-status").path("status").asText());
+    } catch (IOException e) {
+      return Optional.empty();
+    }
+  }
+
+  /** {@return whether it waits before the guest's first instruction} */
+  public boolean isQueued() {
+    return status().filter("prelaunch"::equals).isPresent();
+  }
+
+  /** Lets a VM go that waits before its first instruction, or was paused. */
+  public void letGo() {
+    tell("cont");
+  }
+
+  /** Presses the power button. */
+  public void powerDown() {
+    tell("system_powerdown");
+  }
+
+  /** Ends QEMU at once, its image files whole, as if the plug was pulled for the guest. */
+  public void quit() {
+    tell("quit");
+  }
+
+  /** Kills QEMU; only ever the process that holds the pid file's lock. */
+  public void kill() {
+    process().ifPresent(ProcessHandle::destroyForcibly);
+  }
+
+  private void tell(String command) {
+    try (Qmp qmp = Qmp.connect(files.qmp(), ANSWER)) {
+      qmp.execute(command);
+    } catch (IOException e) {
+      throw new Problem(
+          "QEMU of %s did not take `%s`: %s".formatted(node.name(), command, e.getMessage()),
+          "see " + files.console(),
+          e);
+    }
+  }
+
+  /** {@return the problem that QEMU has ended, with the guest's last console lines} */
+  public Problem ended() {
+    String tail = Commands.tail(files.console(), 8);
+    return new Problem(
+        "%s: QEMU is not running%s"
+            .formatted(node.name(), tail.isEmpty() ? "" : "; its console ended with:\n" + tail),
+        "the whole console is in %s; to start it: launch-vm.java %s"
+            .formatted(files.console(), node.name()));
+  }
+}

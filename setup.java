@@ -1,0 +1,106 @@
+///usr/bin/env jbang "$0" "$@" ; exit $?
+//DESCRIPTION The whole way: the image, launch-all, then ssh-all.
+//DESCRIPTION Example: ./jbang setup.java --yes
+//JAVA 17+
+//MAIN Setup
+//DEPS info.picocli:picocli:4.7.7
+//SOURCES launch-all.java
+//SOURCES ssh-all.java
+//SOURCES lib/Argv.java
+//SOURCES lib/Firmware.java
+//SOURCES lib/Image.java
+//SOURCES lib/Problem.java
+//SOURCES lib/Qmp.java
+//SOURCES lib/Role.java
+//SOURCES lib/Stage.java
+//SOURCES lib/Subnet.java
+//SOURCES lib/Yaml.java
+//SOURCES lib/Commands.java
+//SOURCES lib/Host.java
+//SOURCES lib/Node.java
+//SOURCES lib/SshKey.java
+//SOURCES lib/Tmux.java
+//SOURCES lib/Wait.java
+//SOURCES lib/Disk.java
+//SOURCES lib/LanSwitch.java
+//SOURCES lib/Layout.java
+//SOURCES lib/Network.java
+//SOURCES lib/Plan.java
+//SOURCES lib/Terminal.java
+//SOURCES lib/Tool.java
+//SOURCES lib/Cluster.java
+//SOURCES lib/DebianBuilt.java
+//SOURCES lib/Lock.java
+//SOURCES lib/Progress.java
+//SOURCES lib/Ssh.java
+//SOURCES lib/Vm.java
+//SOURCES lib/Boot.java
+//SOURCES lib/CloudInit.java
+//SOURCES lib/ClusterFile.java
+//SOURCES lib/ImageBuild.java
+//SOURCES lib/Readiness.java
+//SOURCES lib/SshConfig.java
+//SOURCES lib/VmSession.java
+//SOURCES lib/Admission.java
+//SOURCES lib/Images.java
+//SOURCES lib/Options.java
+//SOURCES lib/Qemu.java
+//SOURCES lib/ReadyAll.java
+//SOURCES lib/RoleFiles.java
+//SOURCES lib/SshSession.java
+//SOURCES lib/Provision.java
+//SOURCES lib/Trial.java
+//SOURCES lib/Probe.java
+//SOURCES lib/Preflight.java
+//SOURCES lib/Launch.java
+//FILES cloud-init/gateway.yaml=cloud-init/gateway.yaml
+//FILES cloud-init/control.yaml=cloud-init/control.yaml
+//FILES cloud-init/worker.yaml=cloud-init/worker.yaml
+//FILES image/after.sh=image/after.sh
+//FILES image/before.sh=image/before.sh
+//FILES image/grub.cfg=image/grub.cfg
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.Callable;
+import lib.Options;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+@Command(
+    name = "setup",
+    description = "The whole way: the image, launch-all, then ssh-all.",
+    footer = {
+      "",
+      "Example: ./jbang setup.java --yes",
+      "",
+      "Each step is a script of its own: prepare-image, which launch-all starts with if the "
+          + "image is not there, launch-all, ssh-all. Run again, this starts what is missing and "
+          + "changes nothing else."
+    })
+class Setup implements Callable<Integer> {
+  @Mixin private Options options;
+  @Spec private CommandSpec spec;
+
+  @Option(names = "--detach", description = "Do not show the SSH session on this terminal.")
+  private boolean detach;
+
+  @Option(names = "--ready", description = "Also wait until cloud-init is done on every node.")
+  private boolean ready;
+
+  public static void main(String... arguments) {
+    System.exit(Options.run(new Setup(), arguments));
+  }
+
+  @Override
+  public Integer call() {
+    List<String> given = spec.commandLine().getParseResult().originalArgs();
+    List<String> forLaunch = new ArrayList<>(given);
+    forLaunch.removeAll(List.of("--detach", "--ready"));
+    int exit = Options.run(new LaunchAll(), forLaunch.toArray(String[]::new));
+    return exit == 0 ? Options.run(new SshAll(), given.toArray(String[]::new)) : exit;
+  }
+}

@@ -1,0 +1,81 @@
+///usr/bin/env jbang "$0" "$@" ; exit $?
+//DESCRIPTION Shows a row a node: stage, seconds since it started, address, SSH port, QEMU pid.
+//DESCRIPTION Example: ./jbang status.java --json
+//JAVA 17+
+//MAIN Status
+//DEPS info.picocli:picocli:4.7.7
+//SOURCES lib/Argv.java
+//SOURCES lib/Problem.java
+//SOURCES lib/Qmp.java
+//SOURCES lib/Role.java
+//SOURCES lib/Stage.java
+//SOURCES lib/Subnet.java
+//SOURCES lib/Yaml.java
+//SOURCES lib/Commands.java
+//SOURCES lib/Node.java
+//SOURCES lib/SshKey.java
+//SOURCES lib/Wait.java
+//SOURCES lib/Layout.java
+//SOURCES lib/Network.java
+//SOURCES lib/Terminal.java
+//SOURCES lib/Cluster.java
+//SOURCES lib/Ssh.java
+//SOURCES lib/Vm.java
+//SOURCES lib/ClusterFile.java
+//SOURCES lib/Readiness.java
+//SOURCES lib/NodeStatus.java
+//SOURCES lib/Options.java
+
+import java.util.List;
+import java.util.concurrent.Callable;
+import lib.Cluster;
+import lib.Layout;
+import lib.Node;
+import lib.NodeStatus;
+import lib.Options;
+import lib.Terminal;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+@Command(
+    name = "status",
+    description =
+        "Shows a row a node: stage, seconds since it started, address, SSH port, QEMU pid.",
+    footer = {
+      "",
+      "Example: ./jbang status.java --json",
+      "",
+      "Stages: stopped, queued (waits for its turn), booting, ssh (greets), cloud-init (at "
+          + "work), ready; or QEMU's own word for a VM that does not run, such as paused or "
+          + "io-error."
+    })
+class Status implements Callable<Integer> {
+  @Mixin private Options options;
+
+  @Option(names = "--json", description = "Print a JSON array, an object a node.")
+  private boolean json;
+
+  public static void main(String... arguments) {
+    System.exit(Options.run(new Status(), arguments));
+  }
+
+  @Override
+  public Integer call() {
+    Terminal terminal = Terminal.current();
+    Cluster cluster = options.cluster();
+    Layout layout = options.layout();
+    List<Node> nodes = options.nodes(cluster);
+    if (options.dryRun()) {
+      nodes.forEach(
+          node ->
+              terminal.line(
+                  "# asks %s and %s", layout.node(node).pid(), cluster.network().ssh(node)));
+      return 0;
+    }
+    List<NodeStatus> rows =
+        nodes.parallelStream().map(node -> NodeStatus.of(node, cluster, layout)).toList();
+    terminal.line(json ? NodeStatus.json(rows) : NodeStatus.table(rows));
+    return 0;
+  }
+}

@@ -1,0 +1,113 @@
+///usr/bin/env jbang "$0" "$@" ; exit $?
+//DESCRIPTION Stops every node in order: power button, then QEMU's quit, then kill.
+//DESCRIPTION Example: ./jbang stop-all.java --destroy
+//JAVA 17+
+//MAIN StopAll
+//DEPS info.picocli:picocli:4.7.7
+//SOURCES lib/Argv.java
+//SOURCES lib/Problem.java
+//SOURCES lib/Qmp.java
+//SOURCES lib/Role.java
+//SOURCES lib/Subnet.java
+//SOURCES lib/Yaml.java
+//SOURCES lib/Commands.java
+//SOURCES lib/Node.java
+//SOURCES lib/Tmux.java
+//SOURCES lib/Wait.java
+//SOURCES lib/LanSwitch.java
+//SOURCES lib/Layout.java
+//SOURCES lib/Network.java
+//SOURCES lib/Terminal.java
+//SOURCES lib/Cluster.java
+//SOURCES lib/Lock.java
+//SOURCES lib/Vm.java
+//SOURCES lib/ClusterFile.java
+//SOURCES lib/Remains.java
+//SOURCES lib/Shutdown.java
+//SOURCES lib/VmSession.java
+//SOURCES lib/Options.java
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.concurrent.Callable;
+import lib.Cluster;
+import lib.Commands;
+import lib.Layout;
+import lib.Lock;
+import lib.Node;
+import lib.Options;
+import lib.Problem;
+import lib.Remains;
+import lib.Shutdown;
+import lib.Terminal;
+import lib.Tmux;
+import lib.Vm;
+import lib.VmSession;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+@Command(
+    name = "stop-all",
+    description = "Stops every node in order: power button, then QEMU's quit, then kill.",
+    footer = {
+      "",
+      "Example: ./jbang stop-all.java --destroy",
+      "",
+      "Disks and keys stay, so that launch-all.java starts the same nodes again. With "
+          + "--destroy they are removed: what will go is listed, and asked for unless --yes is "
+          + "given."
+    })
+class StopAll implements Callable<Integer> {
+  @Mixin private Options options;
+
+  @Option(names = "--destroy", description = "Remove the nodes' disks, seeds and keys as well.")
+  private boolean destroy;
+
+  public static void main(String... arguments) {
+    System.exit(Options.run(new StopAll(), arguments));
+  }
+
+  @Override
+  public Integer call() {
+    Terminal terminal = Terminal.current();
+    Cluster cluster = options.cluster();
+    Layout layout = options.layout();
+    List<Node> nodes = options.nodes(cluster);
+    List<Path> remains =
+        destroy ? Remains.of(cluster, layout, nodes, !options.isPartial()) : List.of();
+    if (options.dryRun()) {
+      nodes.stream()
+          .filter(node -> Vm.of(node, layout).alive())
+          .forEach(node -> terminal.line("# stops " + node.name()));
+      Remains.summary(remains).forEach(path -> terminal.line("# removes " + path));
+      return 0;
+    }
+    if (!Files.exists(layout.state())) {
+      terminal.line("nothing to stop: there is no " + layout.state());
+      return 0;
+    }
+    if (!remains.isEmpty() && !agreed(terminal, remains)) {
+      throw new Problem("nothing was stopped or removed", "answer yes, or give --yes");
+    }
+    try (Lock lock = Lock.take(layout)) {
+      new Shutdown(layout, terminal).stop(nodes);
+      boolean last = cluster.nodes().stream().noneMatch(node -> Vm.of(node, layout).alive());
+      if (last) {
+        Commands.run(Tmux.killSession(cluster.sshSession())); // there may be none
+        VmSession.of(cluster, layout).end();
+      }
+      Remains.remove(remains);
+    }
+    if (destroy) {
+      terminal.line("removed %d files and folders", remains.size());
+    }
+    return 0;
+  }
+
+  private boolean agreed(Terminal terminal, List<Path> remains) {
+    Remains.summary(remains).forEach(path -> terminal.line("will remove " + path));
+    return options.yes() || terminal.confirm("Stop these nodes and remove these files?");
+  }
+}

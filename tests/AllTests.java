@@ -1,0 +1,84 @@
+///usr/bin/env jbang "$0" "$@" ; exit $?
+//DESCRIPTION Runs every test of the project; the last line counts them.
+//DESCRIPTION Example: ./jbang tests/AllTests.java --only Qemu
+//JAVA 17+
+//MAIN AllTests
+//DEPS info.picocli:picocli:4.7.7
+//DEPS org.assertj:assertj-core:3.27.7
+//DEPS org.junit.jupiter:junit-jupiter:6.1.3
+//DEPS org.junit.platform:junit-platform-launcher:6.1.3
+//SOURCES *.java
+//SOURCES ../lib/*.java
+//SOURCES ../*.java
+
+import static org.junit.platform.engine.discovery.DiscoverySelectors.selectClass;
+
+import java.nio.file.Path;
+import java.util.List;
+import java.util.concurrent.Callable;
+import java.util.jar.JarFile;
+import java.util.regex.Pattern;
+import org.junit.platform.launcher.core.LauncherDiscoveryRequestBuilder;
+import org.junit.platform.launcher.core.LauncherFactory;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+
+/** Runs the classes named XTest that were compiled together with this one, one after the other. */
+@Command(
+    name = "AllTests",
+    mixinStandardHelpOptions = true,
+    description = "Runs every test of the project.")
+class AllTests implements Callable<Integer> {
+  @Option(names = "--yes", description = "Install the host packages that tests need, unasked.")
+  private boolean yes;
+
+  @Option(
+      names = "--only",
+      paramLabel = "REGEX",
+      defaultValue = "",
+      description = "Run only the test classes in whose name this is found.")
+  private Pattern only;
+
+  @Option(names = "--list", description = "Print the names of the test classes, and run none.")
+  private boolean list;
+
+  public static void main(String[] args) {
+    System.exit(new CommandLine(new AllTests()).execute(args));
+  }
+
+  @Override
+  public Integer call() throws Exception {
+    List<String> classes = testClasses().stream().filter(only.asPredicate()).toList();
+    if (list) {
+      classes.forEach(System.out::println);
+      return 0;
+    }
+    System.setProperty("kubenet.tests.yes", Boolean.toString(yes));
+    preflight();
+
+    LauncherDiscoveryRequestBuilder request = LauncherDiscoveryRequestBuilder.request();
+    classes.forEach(name -> request.selectors(selectClass(name)));
+    TestReport report = new TestReport(System.out);
+    LauncherFactory.create().execute(request.build(), report);
+    if (only.pattern().isEmpty()) {
+      report.leftOvers(Golden.unasked());
+    }
+    return report.end();
+  }
+
+  /** The one place where the tests' host packages are looked for, and installed with --yes. */
+  private void preflight() {}
+
+  private static List<String> testClasses() throws Exception {
+    Path jar = Path.of(AllTests.class.getProtectionDomain().getCodeSource().getLocation().toURI());
+    try (JarFile file = new JarFile(jar.toFile())) {
+      return file.stream()
+          .map(entry -> entry.getName())
+          .filter(name -> name.matches("\\w+Test\\.class"))
+          .map(name -> name.replace(".class", ""))
+          .sorted()
+          .toList();
+    }
+  }
+}

@@ -1,0 +1,403 @@
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
+import java.util.stream.Stream;
+import lib.Argv;
+import lib.Cluster;
+import lib.ClusterFile;
+import lib.Commands;
+import lib.Layout;
+import lib.Node;
+import lib.Vm;
+import lib.Wait;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.MethodOrderer;
+import org.junit.jupiter.api.Order;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestMethodOrder;
+
+/**
+ * The main job for real: real QEMU, real cloud-init, real tmux, real ssh. One cluster of three
+ * small nodes is booted once for all tests, in a folder with a space in its name and a tmux server
+ * of its own.
+ */
+@TestMethodOrder(MethodOrderer.OrderAnnotation.class)
+class EndToEndTest {
+  private static final Duration LIMIT = Duration.ofMinutes(20);
+  private static final String CONFIG =
+      """
+      name: e2e
+      sshPorts: 23200
+      roles:
+        gateway: {count: 1, cpus: 2, memory: 768M, disk: 6G}
+        control: {count: 1, cpus: 2, memory: 768M, disk: 6G}
+        worker:  {count: 1, cpus: 2, memory: 768M, disk: 7G}
+      """;
+
+  private static Path folder;
+  private static Cluster cluster;
+  private static Layout layout;
+  private static Commands.Result setup;
+
+  @BeforeAll
+  static void bootsThreeNodesWithOneCommand() throws IOException {
+    folder = Files.createDirectory(Files.createTempDirectory("kubenet-e2e").resolve("a b"));
+    Files.writeString(folder.resolve("cluster.yaml"), CONFIG);
+    cluster = ClusterFile.parse("cluster.yaml", CONFIG);
+    layout = Layout.of(folder.resolve(".kubenet"));
+    setup = script("setup", "--yes", "--detach", "--ready");
+  }
+
+  @AfterAll
+  static void leavesNothing() throws IOException {
+    script("stop-all", "--destroy", "--yes");
+    tmux("kill-server");
+    assertThat(layout.state()).doesNotExist();
+    assertThat(layout.runtime()).doesNotExist();
+    try (Stream<Path> files = Files.walk(folder.getParent())) {
+      for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
+        Files.delete(file);
+      }
+    }
+  }
+
+  @Test
+  @Order(1)
+  void setupEndsWithEveryNodeReady() {
+    assertThat(setup.exit()).as(setup.err() + setup.out()).isZero();
+    assertThat(setup.out()).contains("3 of 3 nodes are ready");
+    assertThat(states())
+        .isEqualTo(Map.of("gateway", "ready", "control0", "ready", "worker0", "ready"));
+  }
+
+  @Test
+  @Order(2)
+  void eachAnswersStrictSshAsItself() {
+    for (Node node : cluster.nodes()) {
+      assertThat(ssh(node.name(), "hostname")).isEqualTo(node.name());
+      assertThat(ssh(node.name(), "id -un && sudo -n id -un")).isEqualTo("ubuntu\nroot");
+    }
+  }
+
+  @Test
+  @Order(2)
+  void aNodeWithAnotherHostKeyIsRefused() throws IOException {
+    // the config of control0 with the port of worker0: another machine answers there
+    Path config = folder.resolve("swapped");
+    Files.writeString(
+        config, Files.readString(layout.sshConfig()).replace("Port 23201", "Port 23202"));
+    Commands.Result result =
+        Commands.run(Argv.of("ssh", "-F", config.toString(), "control0", "hostname"));
+    assertThat(result.exit()).isEqualTo(255);
+    assertThat(result.out()).isEmpty();
+  }
+
+  @Test
+  @Order(2)
+  void noPasswordOpensADoor() {
+    for (Node node : cluster.nodes()) {
+      assertThat(ssh(node.name(), "sudo sshd -T | grep -E '^(passwordauth|kbdinter)'"))
+          .isEqualTo("passwordauthentication no\nkbdinteractiveauthentication no");
+      assertThat(ssh(node.name(), "sudo passwd -S ubuntu root | cut -d' ' -f2")).isEqualTo("L\nL");
+    }
+  }
+
+  @Test
+  @Order(2)
+  void nodesReachEachOtherByNameOnTheLan() {
+    for (Node from : cluster.nodes()) {
+      for (Node to : cluster.nodes()) {
+        assertThat(ssh(from.name(), "getent ahostsv4 %s | head -1".formatted(to.name())))
+            .startsWith(to.address());
+        assertThat(
+                ssh(from.name(), "ping -c 1 -W 10 %s > /dev/null && echo yes".formatted(to.name())))
+            .isEqualTo("yes");
+      }
+      assertThat(ssh(from.name(), "getent hosts kubernetes")).startsWith(cluster.vip());
+    }
+  }
+
+  @Test
+  @Order(2)
+  void cloudInitIsDoneWithoutErrors() throws IOException {
+    for (Node node : cluster.nodes()) {
+      JsonNode status =
+          new ObjectMapper().readTree(ssh(node.name(), "cloud-init status --format json"));
+      assertThat(status.path("status").asText()).isEqualTo("done");
+      assertThat(status.path("errors")).isEmpty();
+      assertThat(status.path("datasource").asText()).isEqualTo("nocloud");
+      assertThat(ssh(node.name(), "cat /var/lib/cloud/data/instance-id"))
+          .isEqualTo("e2e-" + node.name());
+      assertThat(ssh(node.name(), "systemctl --failed --no-legend --plain")).isEmpty();
+    }
+  }
+
+  @Test
+  @Order(2)
+  void packagesOfTheRolesAreThere() {
+    String query = "dpkg-query -W -f '${Status}\\n' ";
+    String good = "install ok installed";
+    assertThat(ssh("gateway", query + "ipvsadm ldirectord")).isEqualTo(good + "\n" + good);
+    assertThat(ssh("control0", query + "curl")).isEqualTo(good);
+    assertThat(ssh("worker0", query + "curl nfs-common")).isEqualTo(good + "\n" + good);
+  }
+
+  @Test
+  @Order(2)
+  void rootFileSystemsHaveGrownToTheirDisks() {
+    assertThat(gib("control0")).isBetween(5.4, 6.0);
+    assertThat(gib("worker0")).isBetween(6.4, 7.0);
+  }
+
+  private static double gib(String node) {
+    return Long.parseLong(ssh(node, "df --output=size -k / | tail -1").strip()) / 1024.0 / 1024.0;
+  }
+
+  @Test
+  @Order(2)
+  void nodesReachTheOutside() {
+    // QEMU's own resolver answers; what it reaches is the host's business
+    assertThat(ssh("worker0", "ip route | grep -c '^default via 10.0.2.2'")).isEqualTo("1");
+  }
+
+  @Test
+  @Order(2)
+  void identitiesAreApart() {
+    TreeMap<String, String> machineIds = new TreeMap<>();
+    for (Node node : cluster.nodes()) {
+      machineIds.put(ssh(node.name(), "cat /etc/machine-id"), node.name());
+      assertThat(ssh(node.name(), "ip -br link")).contains(node.lanMac()).contains(node.wanMac());
+      assertThat(ssh(node.name(), "ls /etc/ssh/ | grep ^ssh_host_"))
+          .isEqualTo("ssh_host_ed25519_key\nssh_host_ed25519_key.pub");
+    }
+    assertThat(machineIds).hasSize(3);
+  }
+
+  @Test
+  @Order(2)
+  void vmsHaveAPaneEachAndSoHasTheSwitch() {
+    assertThat(panes("e2e-vms"))
+        .containsExactlyInAnyOrder(
+            "lan lan alive", "vms gateway alive", "vms control0 alive", "vms worker0 alive");
+  }
+
+  @Test
+  @Order(2)
+  void sshHasItsWindows() {
+    assertThat(panes("e2e-ssh"))
+        .containsExactly(
+            "gateway gateway alive",
+            "control control0 alive",
+            "worker worker0 alive",
+            "nodes control0 alive",
+            "nodes worker0 alive");
+    boolean prompt =
+        Wait.until(
+            Duration.ofSeconds(30),
+            () -> tmux("capture-pane", "-p", "-t", "e2e-ssh:worker").contains("ubuntu@worker0"));
+    assertThat(prompt).as("the shell's prompt in window worker").isTrue();
+  }
+
+  @Test
+  @Order(2)
+  void typingInAllPanesIsSwitchedByAKey() {
+    assertThat(tmux("list-keys", "-T", "prefix", "S")).contains("synchronize-panes");
+    assertThat(tmux("display-message", "-p", "-t", "e2e-ssh:nodes", "#{T:status-right}"))
+        .contains("typing in one pane (C-b S)");
+    tmux("set-option", "-w", "-t", "e2e-ssh:nodes", "synchronize-panes", "on");
+    assertThat(tmux("display-message", "-p", "-t", "e2e-ssh:nodes", "#{T:status-right}"))
+        .contains("typing in ALL panes");
+    tmux("send-keys", "-t", "e2e-ssh:nodes", "hostname > /tmp/both", "Enter");
+    for (String node : List.of("control0", "worker0")) {
+      assertThat(
+              Wait.until(
+                  Duration.ofSeconds(30), () -> ssh(node, "cat /tmp/both || true").equals(node)))
+          .as("the command typed in both panes ran on " + node)
+          .isTrue();
+    }
+    tmux("set-option", "-w", "-t", "e2e-ssh:nodes", "synchronize-panes", "off");
+  }
+
+  @Test
+  @Order(2)
+  void nothingListensBeyondLoopback() {
+    List<String> pids =
+        cluster.nodes().stream()
+            .map(node -> "pid=" + Vm.of(node, layout).process().orElseThrow().pid() + ",")
+            .toList();
+    List<String> listeners =
+        Commands.run(Argv.of("ss", "-Htlnup"))
+            .orProblem()
+            .out()
+            .lines()
+            .filter(line -> pids.stream().anyMatch(line::contains))
+            .toList();
+    assertThat(listeners).hasSize(3).allMatch(line -> line.contains(" 127.0.0.1:2320"));
+  }
+
+  @Test
+  @Order(2)
+  void filesArePrivate() throws IOException {
+    try (Stream<Path> files = Files.walk(layout.state())) {
+      assertThat(files.filter(file -> !file.toString().endsWith(".pub")))
+          .allSatisfy(
+              file ->
+                  assertThat(Files.getPosixFilePermissions(file).toString())
+                      .as(file.toString())
+                      .doesNotContain("GROUP", "OTHERS"));
+    }
+    try (Stream<Path> files = Files.walk(layout.runtime())) {
+      assertThat(files)
+          .allSatisfy(
+              file ->
+                  assertThat(Files.getPosixFilePermissions(file).toString())
+                      .as(file.toString())
+                      .doesNotContain("GROUP", "OTHERS"));
+    }
+  }
+
+  @Test
+  @Order(3)
+  void aSecondLaunchChangesNothing() {
+    Map<String, Long> before = pids();
+    Commands.Result again = script("launch-all");
+    assertThat(again.exit()).as(again.err()).isZero();
+    assertThat(again.out()).contains("3 of 3 run already");
+    assertThat(pids()).isEqualTo(before);
+    assertThat(script("launch-vm", "worker0").out()).contains("worker0 runs already");
+    Commands.Result ssh = script("ssh-all", "--detach");
+    assertThat(ssh.exit()).as(ssh.err()).isZero();
+    assertThat(panes("e2e-ssh")).hasSize(5);
+  }
+
+  @Test
+  @Order(4)
+  void aKilledVmIsSeenAtOnceAndIsStartedAgainInItsPane() {
+    ssh("worker0", "echo kept > ~/file && sync");
+    Vm.of(cluster.node("worker0"), layout).process().orElseThrow().destroyForcibly();
+    assertThat(Wait.until(Duration.ofSeconds(5), () -> states().get("worker0").equals("stopped")))
+        .isTrue();
+    Commands.Result waiting = script("ssh-all", "--detach", "--only", "worker0");
+    assertThat(waiting.exit()).isEqualTo(1);
+    assertThat(waiting.err()).contains("worker0: QEMU is not running").contains("console.log");
+    assertThat(panes("e2e-vms")).contains("vms worker0 dead");
+    Commands.Result again = script("launch-all");
+    assertThat(again.exit()).as(again.err()).isZero();
+    assertThat(again.out()).contains("2 of 3 run already").contains("1 started");
+    assertThat(panes("e2e-vms")).contains("vms worker0 alive").hasSize(4);
+  }
+
+  @Test
+  @Order(5)
+  void afterAKillTheGuestBootsAgainWithItsFiles() {
+    Commands.Result ready = script("ssh-all", "--detach", "--ready");
+    assertThat(ready.exit()).as(ready.err() + ready.out()).isZero();
+    assertThat(ssh("worker0", "cat ~/file")).isEqualTo("kept");
+  }
+
+  @Test
+  @Order(6)
+  void stoppingLeavesNothingRunning() {
+    Map<String, Long> before = pids();
+    Commands.Result stop = script("stop-all");
+    assertThat(stop.exit()).as(stop.err()).isZero();
+    assertThat(stop.out().lines().filter(line -> line.contains("powered down"))).hasSize(3);
+    assertThat(before.values()).allMatch(pid -> ProcessHandle.of(pid).isEmpty());
+    assertThat(tmux("list-sessions")).doesNotContain("e2e-");
+    assertThat(Commands.run(Argv.of("pgrep", "-f", layout.lan().toString())).out()).isEmpty();
+    assertThat(states().values()).containsOnly("stopped");
+    assertThat(layout.node(cluster.node("worker0")).disk()).exists();
+  }
+
+  @Test
+  @Order(7)
+  void oneNodeBootsInTheForegroundAndKeepsItsDisk() {
+    tmux(
+        "new-session",
+        "-d",
+        "-s",
+        "foreground",
+        "-x",
+        "200",
+        "-y",
+        "50",
+        "-c",
+        folder.toString(),
+        "env",
+        Project.root().resolve("jbang").toString(),
+        Project.root().resolve("launch-vm.java").toString(),
+        "worker0");
+    boolean login =
+        Wait.until(
+            Duration.ofMinutes(8),
+            () -> tmux("capture-pane", "-p", "-t", "foreground").contains("worker0 login:"));
+    assertThat(login).as(tmux("capture-pane", "-p", "-t", "foreground")).isTrue();
+    assertThat(ssh("worker0", "cat ~/file")).isEqualTo("kept");
+    Commands.Result stop = script("stop-all");
+    assertThat(stop.out()).contains("worker0      powered down");
+    assertThat(
+            Wait.until(Duration.ofSeconds(20), () -> !tmux("list-sessions").contains("foreground")))
+        .as("launch-vm ends with its VM")
+        .isTrue();
+  }
+
+  private static Map<String, Long> pids() {
+    Map<String, Long> pids = new TreeMap<>();
+    for (Node node : cluster.nodes()) {
+      Optional<ProcessHandle> process = Vm.of(node, layout).process();
+      process.ifPresent(qemu -> pids.put(node.name(), qemu.pid()));
+    }
+    return pids;
+  }
+
+  private static Map<String, String> states() {
+    Map<String, String> states = new TreeMap<>();
+    try {
+      for (JsonNode row : new ObjectMapper().readTree(script("status", "--json").out())) {
+        states.put(row.path("node").asText(), row.path("stage").asText());
+      }
+    } catch (IOException e) {
+      throw new AssertionError(e);
+    }
+    return states;
+  }
+
+  /** The panes of a session in order: window, title, alive or dead. */
+  private static List<String> panes(String session) {
+    String format = "#{window_name} #{pane_title} #{?pane_dead,dead,alive}";
+    return tmux("list-panes", "-s", "-t", session, "-F", format).lines().toList();
+  }
+
+  private static String ssh(String node, String command) {
+    Argv ssh = Argv.of("ssh", "-F", layout.sshConfig().toString(), node, command);
+    return Commands.run(ssh).orProblem().out().strip();
+  }
+
+  private static String tmux(String... arguments) {
+    Argv tmux = Argv.of("env", "TMUX_TMPDIR=" + folder, "tmux").add(arguments);
+    return Commands.run(tmux).out().strip();
+  }
+
+  /** Runs a script as a person does, in the folder that has the cluster file. */
+  private static Commands.Result script(String name, String... arguments) {
+    List<String> words = new ArrayList<>(List.of(arguments));
+    Argv command =
+        Argv.of("env", "-C", folder.toString(), "-u", "TMUX", "TMUX_TMPDIR=" + folder)
+            .add(Project.root().resolve("jbang").toString(), "--quiet")
+            .add(Project.root().resolve(name + ".java").toString())
+            .add(words.toArray(String[]::new));
+    return Commands.run(command, LIMIT, line -> {});
+  }
+}

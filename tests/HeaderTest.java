@@ -1,0 +1,327 @@
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import java.util.regex.MatchResult;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+
+/**
+ * What keeps a script easy to copy: its header is the whole list of what it needs, and lib has one
+ * direction.
+ */
+class HeaderTest {
+  /** The levels of lib, lowest first: a file refers only to files of lower lines. */
+  private static final List<String> LEVELS =
+      List.of(
+          "Argv Firmware Image Problem Role Stage Subnet Yaml",
+          "Host Node SshKey Tmux",
+          "Disk Layout Network",
+          "Cluster",
+          "Boot CloudInit ClusterFile SshConfig",
+          "Qemu",
+          // From here on files touch the world.
+          "Commands Lock Qmp Wait",
+          "LanSwitch Plan Ssh Terminal Tool Trial Vm",
+          "DebianBuilt Probe Progress Provision Readiness Remains RoleFiles Shutdown VmSession",
+          "Admission NodeStatus Options Preflight ReadyAll SshSession",
+          "ImageBuild",
+          "Images",
+          "Launch");
+
+  /** The lib files that may print; the others return what there is to say, or throw a Problem. */
+  private static final Set<String> PRINTERS = Set.of("Terminal");
+
+  /** Which package comes with which library. */
+  private static final Map<String, String> LIBRARIES =
+      Map.of(
+          "com.fasterxml.jackson.", "com.fasterxml.jackson.dataformat:jackson-dataformat-yaml",
+          "com.google.googlejavaformat.", "com.google.googlejavaformat:google-java-format",
+          "me.tongfei.", "me.tongfei:progressbar",
+          "net.schmizz.", "com.hierynomus:sshj",
+          "org.assertj.", "org.assertj:assertj-core",
+          "org.junit.jupiter.", "org.junit.jupiter:junit-jupiter",
+          "org.junit.platform.", "org.junit.platform:junit-platform-launcher",
+          "org.yaml.snakeyaml.", "com.fasterxml.jackson.dataformat:jackson-dataformat-yaml",
+          "org.zeroturnaround.", "org.zeroturnaround:zt-exec",
+          "picocli.", "info.picocli:picocli");
+
+  /** Libraries that no file imports: they only have to be there at run time. */
+  private static final Set<String> RUNTIME_ONLY = Set.of("org.slf4j:slf4j-nop");
+
+  /** The one header that takes whole folders, and the libraries of all tests. */
+  private static final String ALL_TESTS = "tests/AllTests.java";
+
+  private static final String SHEBANG = "///usr/bin/env jbang \"$0\" \"$@\" ; exit $?\n";
+  private static final Pattern IMPORT = Pattern.compile("(?m)^import\\s+(?:static\\s+)?([\\w.*]+)");
+  private static final Pattern MAIN = Pattern.compile("\\bvoid\\s+main\\s*\\(");
+
+  private final Map<String, Source> all = Source.all(Project.root());
+  private final List<String> complaints = new ArrayList<>();
+
+  HeaderTest() throws IOException {}
+
+  @Test
+  void scriptsStartThemselves() {
+    for (Source script : scripts()) {
+      if (!script.header().startsWith(SHEBANG)) {
+        complain(script, "the first line is not exactly " + SHEBANG.strip());
+      }
+      if (!Files.isExecutable(Project.root().resolve(script.path()))) {
+        complain(script, "it is not executable: chmod +x " + script.path());
+      }
+      if (!script.values("JAVA").equals(List.of("17+"))) {
+        complain(script, "its header has to have one line //JAVA 17+");
+      }
+      if (script.values("DESCRIPTION").isEmpty()) {
+        complain(script, "its header has to have a line //DESCRIPTION that says what it is for");
+      }
+    }
+    end();
+  }
+
+  @Test
+  void scriptsNameTheirMainClass() {
+    for (Source script : scripts()) {
+      List<String> main = script.values("MAIN");
+      if (main.size() != 1) {
+        complain(script, "its header has to have one line //MAIN with the class that holds main");
+        continue;
+      }
+      String code = script.code();
+      if (!Pattern.compile("(?m)^(?:final )?class " + main.get(0) + "\\b").matcher(code).find()) {
+        complain(
+            script, "//MAIN says " + main.get(0) + ", but it has no non-public class of that name");
+      }
+      if (!MAIN.matcher(code).find()) {
+        complain(script, "it has no main");
+      }
+    }
+    end();
+  }
+
+  @Test
+  void directivesStandInTheHeader() {
+    Pattern late = Pattern.compile("(?m)^//[A-Z_]{3,}\\b.*");
+    Pattern blank =
+        Pattern.compile("(?m)^//+[ \\t]+(?:DEPS|DESCRIPTION|FILES|JAVA|MAIN|REPOS|SOURCES)\\b.*");
+    for (Source source : all.values()) {
+      late.matcher(source.body())
+          .results()
+          .forEach(line -> complain(source, "move up into the header: " + line.group()));
+      blank
+          .matcher(source.header())
+          .results()
+          .forEach(
+              line -> complain(source, "JBang ignores a directive after a blank: " + line.group()));
+    }
+    end();
+  }
+
+  @Test
+  void sourcesAreAllThatIsUsed() {
+    for (Source script : scripts()) {
+      if (script.path().equals(ALL_TESTS)) {
+        continue;
+      }
+      Set<String> needed =
+          script.closure(all).stream()
+              .map(path -> relative(script, path))
+              .collect(Collectors.toCollection(TreeSet::new));
+      List<String> listed = script.values("SOURCES");
+      needed.stream()
+          .filter(path -> !listed.contains(path))
+          .forEach(path -> complain(script, "add to its header: //SOURCES " + path));
+      listed.stream()
+          .filter(path -> !needed.contains(path))
+          .forEach(path -> complain(script, "it does not use this, delete: //SOURCES " + path));
+      if (new TreeSet<>(listed).size() < listed.size()) {
+        complain(script, "it lists a file of //SOURCES twice");
+      }
+    }
+    for (Source lib : libs()) {
+      if (!lib.values("SOURCES").isEmpty()) {
+        complain(lib, "delete its //SOURCES: the header of a script is the whole list");
+      }
+    }
+    end();
+  }
+
+  @Test
+  void filesAreSingleFiles() {
+    for (Source source : all.values()) {
+      for (String value : source.values("FILES")) {
+        String file = value.substring(value.indexOf('=') + 1);
+        if (file.matches(".*[*?\\[{].*")) {
+          complain(
+              source, "list each file, JBang drops patterns of a remote script: //FILES " + value);
+        } else if (!Files.isRegularFile(Project.root().resolve(source.folder() + file))) {
+          complain(source, "there is no such file: //FILES " + value);
+        }
+      }
+    }
+    end();
+  }
+
+  @Test
+  void librariesAreThoseImported() {
+    for (Source source : all.values()) {
+      if (source.isTest()) {
+        continue;
+      }
+      Set<String> imported = librariesOf(source);
+      if (source.path().equals(ALL_TESTS)) {
+        imported.addAll(librariesOfTests());
+      }
+      Set<String> listed = new TreeSet<>(listed(source));
+      listed.removeAll(RUNTIME_ONLY);
+      imported.stream()
+          .filter(artifact -> !listed.contains(artifact))
+          .forEach(
+              artifact -> complain(source, "it imports, so add: //DEPS " + artifact + ":VERSION"));
+      listed.stream()
+          .filter(artifact -> !imported.contains(artifact))
+          .forEach(
+              artifact -> complain(source, "it imports nothing of it, delete: //DEPS " + artifact));
+    }
+    end();
+  }
+
+  @Test
+  void eachLibraryHasOneVersion() {
+    Map<String, Set<String>> versions = new TreeMap<>();
+    for (Source source : all.values()) {
+      for (String dependency : source.values("DEPS")) {
+        versions.computeIfAbsent(artifact(dependency), key -> new TreeSet<>()).add(dependency);
+      }
+    }
+    for (Set<String> found : versions.values()) {
+      if (found.size() > 1) {
+        complaints.add("choose one version for all files: " + String.join(" or ", found));
+      }
+    }
+    end();
+  }
+
+  @Test
+  void libOnlyReturnsOrThrows() {
+    for (Source lib : libs()) {
+      String code = lib.code();
+      if (MAIN.matcher(code).find()) {
+        complain(lib, "lib has no main: JBang would have to choose one");
+      }
+      if (code.contains("System.exit")) {
+        complain(lib, "throw a Problem in place of System.exit");
+      }
+      if (!PRINTERS.contains(lib.type()) && code.matches("(?s).*\\bSystem\\.(out|err)\\b.*")) {
+        complain(lib, "return what it prints, or add it to PRINTERS in HeaderTest.java");
+      }
+    }
+    end();
+  }
+
+  @Test
+  void libRefersOnlyToLowerLevels() {
+    Map<String, Integer> levels = new TreeMap<>();
+    for (int level = 0; level < LEVELS.size(); level++) {
+      for (String type : LEVELS.get(level).split(" ")) {
+        levels.put(type, level);
+        if (!all.containsKey("lib/" + type + ".java")) {
+          complaints.add(
+              "LEVELS in HeaderTest.java names " + type + ", which is not in lib: delete it");
+        }
+      }
+    }
+    for (Source lib : libs()) {
+      Integer level = levels.get(lib.type());
+      if (level == null) {
+        complain(lib, "give it a place in LEVELS in HeaderTest.java");
+        continue;
+      }
+      for (String used : lib.uses(all)) {
+        String type = all.get(used).type();
+        int other = levels.getOrDefault(type, -1);
+        if (other >= level) {
+          complain(
+              lib,
+              "it is of level %d and refers to %s of level %d: only lower levels may be used"
+                  .formatted(level, type, other));
+        }
+      }
+    }
+    end();
+  }
+
+  /** Of the tests' libraries those that do not come with the scripts and lib files they test. */
+  private Set<String> librariesOfTests() {
+    Set<String> artifacts = new TreeSet<>();
+    for (Source source : all.values()) {
+      if (source.isTest()) {
+        artifacts.addAll(librariesOf(source));
+      }
+    }
+    for (Source source : all.values()) {
+      if (!source.path().equals(ALL_TESTS)) {
+        artifacts.removeAll(listed(source));
+      }
+    }
+    return artifacts;
+  }
+
+  private Set<String> librariesOf(Source source) {
+    Set<String> artifacts = new TreeSet<>();
+    for (MatchResult found : IMPORT.matcher(source.code()).results().toList()) {
+      String name = found.group(1);
+      if (name.matches("(?:java|javax|lib|com\\.sun)\\..*")) {
+        continue;
+      }
+      LIBRARIES.keySet().stream()
+          .filter(name::startsWith)
+          .findFirst()
+          .map(LIBRARIES::get)
+          .ifPresentOrElse(
+              artifacts::add,
+              () ->
+                  complain(
+                      source, "name the library of " + name + " in LIBRARIES in HeaderTest.java"));
+    }
+    return artifacts;
+  }
+
+  private static Set<String> listed(Source source) {
+    return source.values("DEPS").stream().map(HeaderTest::artifact).collect(Collectors.toSet());
+  }
+
+  private static String artifact(String dependency) {
+    return Stream.of(dependency.split(":")).limit(2).collect(Collectors.joining(":"));
+  }
+
+  private static String relative(Source from, String path) {
+    return Path.of("/" + from.folder()).relativize(Path.of("/" + path)).toString();
+  }
+
+  private List<Source> scripts() {
+    return all.values().stream().filter(Source::isScript).toList();
+  }
+
+  private List<Source> libs() {
+    return all.values().stream().filter(Source::isLib).toList();
+  }
+
+  private void complain(Source source, String what) {
+    complaints.add(source.path() + ": " + what);
+  }
+
+  private void end() {
+    assertThat(complaints).withFailMessage(() -> String.join("\n", complaints)).isEmpty();
+  }
+}
