@@ -1,5 +1,7 @@
 package lib;
 
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -41,6 +43,9 @@ public final class Launch {
     tools.addAll(List.of(Tool.isoMaker(os), Tool.TMUX, Tool.SSH, Tool.SSH_KEYGEN));
     if (cluster.network() instanceof Network.User) {
       tools.add(Tool.VDE_SWITCH);
+    }
+    if (Files.exists(Path.of("/etc/debian_version"))) {
+      tools.add(Tool.debianFirmware(Host.Arch.current()));
     }
     return tools;
   }

@@ -1,5 +1,7 @@
 package lib;
 
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Optional;
@@ -8,7 +10,7 @@ import java.util.Set;
 /**
  * A program that a step needs, and the package that holds it for each package manager.
  *
- * @param program its name on the PATH
+ * @param program its name on the PATH; or, for what is no program, the absolute path of its file
  * @param apt Debian, Ubuntu
  * @param dnf Fedora
  * @param pacman Arch
@@ -91,14 +93,23 @@ public record Tool(String program, String apt, String dnf, String pacman, String
             arch.qemu(), "qemu-system-arm", "qemu-system-aarch64", "qemu-system-aarch64", "qemu");
   }
 
+  /** {@return the UEFI firmware of Debian and Ubuntu, whose QEMU does not bring it along} */
+  public static Tool debianFirmware(Host.Arch arch) {
+    return arch == Host.Arch.X86_64
+        ? new Tool("/usr/share/OVMF/OVMF_CODE_4M.fd", "ovmf", "", "", "")
+        : new Tool("/usr/share/AAVMF/AAVMF_CODE.fd", "qemu-efi-aarch64", "", "", "");
+  }
+
   /** {@return what makes the seed on an operating system} */
   public static Tool isoMaker(Host.Os os) {
     return os == Host.Os.DARWIN ? HDIUTIL : XORRISO;
   }
 
-  /** {@return whether the program is on the PATH} */
+  /** {@return whether it is there} */
   public boolean isPresent() {
-    return Commands.find(program).isPresent();
+    return program.startsWith("/")
+        ? Files.exists(Path.of(program))
+        : Commands.find(program).isPresent();
   }
 
   /** {@return the package that holds it} */

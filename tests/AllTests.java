@@ -14,10 +14,18 @@
 import static org.junit.platform.engine.discovery.DiscoverySelectors.selectClass;
 
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.jar.JarFile;
 import java.util.regex.Pattern;
+import lib.Cluster;
+import lib.DebianBuilt;
+import lib.Host;
+import lib.Launch;
+import lib.Preflight;
+import lib.Terminal;
+import lib.Tool;
 import org.junit.platform.launcher.core.LauncherDiscoveryRequestBuilder;
 import org.junit.platform.launcher.core.LauncherFactory;
 import picocli.CommandLine;
@@ -68,7 +76,23 @@ class AllTests implements Callable<Integer> {
   }
 
   /** The one place where the tests' host packages are looked for, and installed with --yes. */
-  private void preflight() {}
+  private void preflight() {
+    List<Tool> tools = new ArrayList<>(Launch.tools(Cluster.standard()));
+    tools.addAll(DebianBuilt.tools(Host.isRoot()));
+    for (Host.Arch arch : Host.Arch.values()) { // golden commands are fed to both QEMUs
+      tools.add(Tool.qemu(arch));
+      tools.add(Tool.debianFirmware(arch));
+    }
+    tools.add(debian("cloud-init", "cloud-init")); // its schema, and its YAML 1.1 parser
+    tools.add(debian("/usr/sbin/sshd", "openssh-server")); // a peer on loopback
+    tools.add(debian("ss", "iproute2"));
+    tools.add(debian("pgrep", "procps"));
+    Preflight.tools(Terminal.current(), yes, tools);
+  }
+
+  private static Tool debian(String program, String packageName) {
+    return new Tool(program, packageName, packageName, packageName, "");
+  }
 
   private static List<String> testClasses() throws Exception {
     Path jar = Path.of(AllTests.class.getProtectionDomain().getCodeSource().getLocation().toURI());
