@@ -98,10 +98,12 @@ class StopAll implements Callable<Integer> {
         Commands.run(Tmux.killSession(cluster.sshSession())); // there may be none
         VmSession.of(cluster, layout).end();
       }
-      Remains.remove(remains);
-    }
-    if (destroy) {
-      terminal.line("removed %d files and folders", remains.size());
+      List<Path> left = Remains.remove(remains);
+      if (destroy) {
+        long removed = remains.stream().filter(path -> !Files.exists(path)).count();
+        terminal.line("removed %d files and folders", removed);
+        left.forEach(path -> terminal.line("left %s: kubenet did not make it", path));
+      }
     }
     return 0;
   }

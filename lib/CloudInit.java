@@ -152,7 +152,8 @@ public final class CloudInit {
       lan.put("optional", true); // the boot does not wait for other nodes or the switch
     } else {
       String host = cluster.subnet().host(1);
-      lan.put("routes", List.of(ordered("to", "default", "via", host)));
+      // cloud-init 22.4 (Debian 12) fails on the word `default`
+      lan.put("routes", List.of(ordered("to", "0.0.0.0/0", "via", host)));
       lan.put("nameservers", ordered("addresses", List.of(host)));
     }
     nics.put("lan", lan);

@@ -114,9 +114,12 @@ public record DebianBuilt(
         .add("--dpkgopt=path-exclude=/usr/share/locale/*")
         .add("--dpkgopt=path-exclude=/usr/share/doc/*")
         .add("--dpkgopt=path-include=/usr/share/doc/*/copyright")
-        // hooks are shell by nature; nothing configured is in them, and mmdebstrap quotes paths
-        .add("--essential-hook=" + hook(work, "before.sh"))
-        .add("--customize-hook=" + hook(work, "after.sh"))
+        // uploads and downloads are done as this user, the rest as root of the new system's own
+        // namespace, who can't read this user's files; nothing configured is in a shell's line
+        .add("--essential-hook=" + upload(work, "before.sh"))
+        .add("--essential-hook=chroot \"$1\" sh /tmp/before.sh")
+        .add("--customize-hook=" + upload(work, "after.sh"))
+        .add("--customize-hook=chroot \"$1\" sh /tmp/after.sh")
         .add(
             "--customize-hook=cd \"$1/tmp\" && apt-get download %1$s && dpkg-deb -x %1$s_*.deb grub"
                     .formatted(grub)
@@ -128,9 +131,8 @@ public record DebianBuilt(
         .add(suite, word(work, "root.tar"), word(work, "sources.list"));
   }
 
-  /** Runs a script in the new root file system. */
-  private static String hook(Path work, String script) {
-    return "chroot \"$1\" sh -s < " + Argv.quote(word(work, script));
+  private static String upload(Path work, String script) {
+    return "upload " + Argv.quote(word(work, script)) + " /tmp/" + script;
   }
 
   private static String download(String from, Path work, String to) {

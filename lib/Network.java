@@ -18,7 +18,12 @@ public sealed interface Network {
   record Nic(String id, String netdev, String mac) {}
 
   /** Where a node's SSH server is reached from the host. */
-  record Endpoint(String host, int port) {}
+  record Endpoint(String host, int port) {
+    @Override
+    public String toString() {
+      return host + ":" + port;
+    }
+  }
 
   /** {@return its word in {@code cluster.yaml}} */
   default String word() {

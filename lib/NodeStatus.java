@@ -36,7 +36,7 @@ public record NodeStatus(
             .map(start -> Duration.between(start, Instant.now()).toSeconds())
             .orElse(null),
         node.address(),
-        ssh.host() + ":" + ssh.port(),
+        ssh.toString(),
         process.map(ProcessHandle::pid).orElse(null));
   }
 

@@ -22,7 +22,7 @@ public final class Remains {
     List<Path> paths = new ArrayList<>();
     for (Node node : nodes) {
       Layout.Files files = layout.node(node);
-      paths.addAll(tree(files.folder()));
+      tree(files.folder()).stream().filter(path -> isOurs(path, files)).forEach(paths::add);
       paths.add(files.qmp());
     }
     if (shared) {
@@ -35,9 +35,24 @@ public final class Remains {
               layout.sshConfig(),
               layout.lock()));
       paths.add(layout.state());
+      paths.addAll(tree(layout.lan())); // a switch that was killed leaves its sockets
       paths.add(layout.runtime());
     }
     return paths.stream().filter(Files::exists).toList();
+  }
+
+  /** Whether it is one of a node's files; a run that was killed leaves half-made ones. */
+  private static boolean isOurs(Path path, Layout.Files files) {
+    String name = path.getFileName().toString().replaceFirst("^\\.(.+)\\.part(\\.pub)?$", "$1");
+    Path whole = path.resolveSibling(name);
+    Path seed = files.seedFolder();
+    return Stream.of(
+            Stream.of(files.folder(), files.disk(), files.seed(), files.efiVariables()),
+            Stream.of(files.launch(), files.console(), files.pid()),
+            Stream.of(files.hostKey(), files.hostKeyPublic(), seed),
+            Stream.of("user-data", "meta-data", "network-config").map(seed::resolve))
+        .flatMap(ours -> ours)
+        .anyMatch(whole::equals);
   }
 
   private static List<Path> tree(Path folder) {
@@ -62,16 +77,27 @@ public final class Remains {
     return !path.equals(folder) && path.startsWith(folder);
   }
 
-  /** Removes them; a folder that holds a stranger's file stays. */
-  public static void remove(List<Path> paths) {
+  /**
+   * Removes them; a folder that holds a stranger's file stays.
+   *
+   * @return the strangers' files
+   */
+  public static List<Path> remove(List<Path> paths) {
+    List<Path> kept = new ArrayList<>();
     for (Path path : paths) {
       try {
         Files.deleteIfExists(path);
       } catch (DirectoryNotEmptyException e) {
-        // somebody put a file of his own there
+        kept.add(path); // somebody put a file of his own there
       } catch (IOException e) {
         throw new Problem("cannot remove " + path + ": " + e.getMessage(), "check its owner", e);
       }
     }
+    return kept.stream()
+        .flatMap(folder -> tree(folder).stream())
+        .filter(path -> !Files.isDirectory(path))
+        .distinct()
+        .sorted()
+        .toList();
   }
 }

@@ -14,6 +14,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.regex.Pattern;
 import org.yaml.snakeyaml.error.Mark;
 import org.yaml.snakeyaml.error.MarkedYAMLException;
 
@@ -29,6 +30,10 @@ import org.yaml.snakeyaml.error.MarkedYAMLException;
 public record Yaml(String place, Object value, Map<String, String> keys) {
   /** The parser takes time that grows with the square of a long text. */
   private static final int MOST = 1 << 20;
+
+  /** A number with a fraction to cloud-init's parser, to which 1e3 is a text (PyYAML, resolver). */
+  private static final Pattern FLOAT =
+      Pattern.compile("[-+]?([0-9][0-9_]*\\.[0-9_]*|\\.[0-9][0-9_]*)([eE][-+][0-9]+)?");
 
   /**
    * {@return the one document in {@code text}; a place without value if there is none}
@@ -68,15 +73,7 @@ public record Yaml(String place, Object value, Map<String, String> keys) {
    */
   public static String write(Object tree) {
     try {
-      return YAMLMapper.builder(
-              YAMLFactory.builder()
-                  .disable(YAMLGenerator.Feature.WRITE_DOC_START_MARKER)
-                  .disable(YAMLGenerator.Feature.SPLIT_LINES)
-                  .enable(YAMLGenerator.Feature.LITERAL_BLOCK_STYLE)
-                  .enable(YAMLGenerator.Feature.INDENT_ARRAYS_WITH_INDICATOR)
-                  .build())
-          .build()
-          .writeValueAsString(tree);
+      return Writer.MAPPER.writeValueAsString(tree);
     } catch (JsonProcessingException e) {
       throw new IllegalArgumentException("not a tree of maps, lists and scalars", e);
     }
@@ -141,6 +138,19 @@ public record Yaml(String place, Object value, Map<String, String> keys) {
     return place(file, e.getLocation()) + ": not YAML: " + words;
   }
 
+  /** Made once, and only where something is written: a mapper takes long to make. */
+  private static final class Writer {
+    static final YAMLMapper MAPPER =
+        YAMLMapper.builder(
+                YAMLFactory.builder()
+                    .disable(YAMLGenerator.Feature.WRITE_DOC_START_MARKER)
+                    .disable(YAMLGenerator.Feature.SPLIT_LINES)
+                    .enable(YAMLGenerator.Feature.LITERAL_BLOCK_STYLE)
+                    .enable(YAMLGenerator.Feature.INDENT_ARRAYS_WITH_INDICATOR)
+                    .build())
+            .build();
+  }
+
   /** Turns the parser's tokens into values; on its way collects faults and goes on. */
   private record Reader(String file, YAMLParser parser, List<String> faults) {
 
@@ -192,7 +202,9 @@ public record Yaml(String place, Object value, Map<String, String> keys) {
     private Object scalar(JsonToken token, String place) throws IOException {
       return switch (token) {
         case VALUE_STRING -> parser.getText();
-        case VALUE_NUMBER_INT, VALUE_NUMBER_FLOAT -> parser.getNumberValue();
+        case VALUE_NUMBER_INT -> parser.getNumberValue();
+        case VALUE_NUMBER_FLOAT ->
+            FLOAT.matcher(parser.getText()).matches() ? parser.getNumberValue() : parser.getText();
         case VALUE_TRUE -> Boolean.TRUE;
         case VALUE_FALSE -> Boolean.FALSE;
         case VALUE_NULL -> null;

@@ -676,7 +676,7 @@ class ScriptTest {
         .replaceAll("(?m)^# accelerator .*$", "# accelerator  ACCELERATOR")
         .replaceAll("\\(\\d+ bytes", "(N bytes")
         .replaceAll("(?m)^cp \\S+ (\\S+efi-variables.fd)$", "cp VARIABLES $1")
-        .replaceAll("readonly=on,file=\\S+", "readonly=on,file=CODE")
+        .replaceAll("(if=pflash,\\S+,readonly=on,file=)\\S+", "$1CODE")
         .replaceAll("qemu-system-\\w+", "qemu-system-ARCH")
         .replaceAll("(?m)^  -(machine|accel|cpu) .*?( \\\\)?$", "  -$1 HOST$2")
         .replaceAll("launch\\.sh -S", "launch.sh"); // queued, where the host only emulates
