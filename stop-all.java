@@ -75,8 +75,7 @@ class StopAll implements Callable<Integer> {
     Cluster cluster = options.cluster();
     Layout layout = options.layout();
     List<Node> nodes = options.nodes(cluster);
-    List<Path> remains =
-        destroy ? Remains.of(cluster, layout, nodes, !options.isPartial()) : List.of();
+    List<Path> remains = remains(cluster, layout, nodes);
     if (options.dryRun()) {
       nodes.stream()
           .filter(node -> Vm.of(node, layout).alive())
@@ -98,14 +97,22 @@ class StopAll implements Callable<Integer> {
         Commands.run(Tmux.killSession(cluster.sshSession())); // there may be none
         VmSession.of(cluster, layout).end();
       }
-      List<Path> left = Remains.remove(remains);
-      if (destroy) {
-        long removed = remains.stream().filter(path -> !Files.exists(path)).count();
-        terminal.line("removed %d files and folders", removed);
-        left.forEach(path -> terminal.line("left %s: kubenet did not make it", path));
-      }
+      remove(terminal, remains(cluster, layout, nodes)); // with the lock, which may be new
     }
     return 0;
+  }
+
+  private List<Path> remains(Cluster cluster, Layout layout, List<Node> nodes) {
+    return destroy ? Remains.of(cluster, layout, nodes, !options.isPartial()) : List.of();
+  }
+
+  private void remove(Terminal terminal, List<Path> remains) {
+    List<Path> left = Remains.remove(remains);
+    if (destroy) {
+      long removed = remains.stream().filter(path -> !Files.exists(path)).count();
+      terminal.line("removed %d files and folders", removed);
+      left.forEach(path -> terminal.line("left %s: kubenet did not make it", path));
+    }
   }
 
   private boolean agreed(Terminal terminal, List<Path> remains) {

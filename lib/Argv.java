@@ -54,7 +54,7 @@ public record Argv(List<List<String>> parts) {
   }
 
   /**
-   * {@return the argument of a QEMU option: {@code first,key=value,…} in the given order}
+   * {@return the argument of a QEMU option: {@code first,key=value,...} in the given order}
    *
    * <p>Commas in values are doubled, QEMU's way to escape them (QEMU manual, invocation, "drive").
    *

@@ -6,6 +6,8 @@ import java.nio.channels.FileLock;
 import java.nio.channels.OverlappingFileLockException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.Set;
 
 /** One command at a time changes a cluster. The lock goes with the process that holds it. */
 public final class Lock implements AutoCloseable {
@@ -22,8 +24,7 @@ public final class Lock implements AutoCloseable {
    */
   public static Lock take(Layout layout) {
     try {
-      FileChannel channel =
-          FileChannel.open(layout.lock(), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+      FileChannel channel = open(layout.lock());
       FileLock lock;
       try {
         lock = channel.tryLock();
@@ -46,13 +47,19 @@ public final class Lock implements AutoCloseable {
   /** {@return the lock of a file, which is made if need be; waits until no process holds it} */
   public static Lock await(Path file) {
     try {
-      FileChannel channel =
-          FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+      FileChannel channel = open(file);
       channel.lock();
       return new Lock(channel);
     } catch (IOException e) {
       throw new Problem("cannot lock " + file + ": " + e.getMessage(), "check its owner", e);
     }
+  }
+
+  private static FileChannel open(Path file) throws IOException {
+    return FileChannel.open(
+        file,
+        Set.of(StandardOpenOption.CREATE, StandardOpenOption.WRITE),
+        PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")));
   }
 
   @Override

@@ -11,6 +11,7 @@ import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.PosixFilePermission;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Set;
 import java.util.function.Function;
@@ -56,8 +57,8 @@ public record Plan(List<Action> actions) {
               || !Files.getOwner(path).getName().equals(me)) {
             throw new Problem(path + " is not a folder of " + me, "remove it", e);
           }
-          Files.setPosixFilePermissions(path, FOLDER);
         }
+        Files.setPosixFilePermissions(path, FOLDER); // whatever it was, and the umask is
       } catch (IOException e) {
         throw failed("make folder", path, e);
       }
@@ -81,17 +82,24 @@ public record Plan(List<Action> actions) {
 
     @Override
     public void run() {
+      Set<PosixFilePermission> mode = executable ? FOLDER : FILE;
+      byte[] bytes = content.getBytes(StandardCharsets.UTF_8);
       try {
-        if (!Files.exists(path) || !Files.readString(path).equals(content)) {
-          Path part = beside(path);
-          Files.deleteIfExists(part);
-          Files.createFile(part, PosixFilePermissions.asFileAttribute(executable ? FOLDER : FILE));
-          Files.writeString(part, content);
-          whole(part, path, true);
+        if (Files.exists(path) && Arrays.equals(Files.readAllBytes(path), bytes)) {
+          return;
         }
       } catch (IOException e) {
-        throw failed("write", path, e);
+        throw failed("read", path, e);
       }
+      make(
+          "write",
+          path,
+          true,
+          part -> {
+            Files.createFile(part, PosixFilePermissions.asFileAttribute(mode));
+            Files.setPosixFilePermissions(part, mode); // whatever the umask is
+            Files.write(part, bytes);
+          });
     }
   }
 
@@ -115,15 +123,14 @@ public record Plan(List<Action> actions) {
       if (!replace && Files.exists(path)) {
         return;
       }
-      try {
-        Path part = beside(path);
-        Files.deleteIfExists(part);
-        Commands.run(command.apply(part)).orProblem();
-        Files.setPosixFilePermissions(part, FILE);
-        whole(part, path, replace);
-      } catch (IOException e) {
-        throw failed("make", path, e);
-      }
+      make(
+          "make",
+          path,
+          replace,
+          part -> {
+            Commands.run(command.apply(part)).orProblem();
+            Files.setPosixFilePermissions(part, FILE);
+          });
     }
   }
 
@@ -138,16 +145,17 @@ public record Plan(List<Action> actions) {
 
     @Override
     public void run() {
-      try {
-        if (!Files.exists(path)) {
-          Path part = beside(path);
-          Files.copy(from, part, StandardCopyOption.REPLACE_EXISTING);
-          Files.setPosixFilePermissions(part, FILE);
-          whole(part, path, false);
-        }
-      } catch (IOException e) {
-        throw failed("copy " + from + " to", path, e);
+      if (Files.exists(path)) {
+        return;
       }
+      make(
+          "copy " + from + " to",
+          path,
+          false,
+          part -> {
+            Files.copy(from, part);
+            Files.setPosixFilePermissions(part, FILE);
+          });
     }
   }
 
@@ -165,16 +173,15 @@ public record Plan(List<Action> actions) {
       if (Files.exists(path)) {
         return;
       }
-      try {
-        Path part = beside(path);
-        Files.deleteIfExists(part);
-        Commands.run(SshKey.generate(part, comment)).orProblem();
-        // the private key comes last: where it is, the pair is whole
-        whole(Path.of(part + ".pub"), Path.of(path + ".pub"), true);
-        whole(part, path, false);
-      } catch (IOException e) {
-        throw failed("make key", path, e);
-      }
+      make(
+          "make key",
+          path,
+          false,
+          part -> {
+            Commands.run(SshKey.generate(part, comment)).orProblem();
+            // the private key comes last: where it is, the pair is whole
+            whole(Path.of(part + ".pub"), Path.of(path + ".pub"), true);
+          });
     }
   }
 
@@ -222,8 +229,25 @@ public record Plan(List<Action> actions) {
     return actions.stream().map(Action::describe).toList();
   }
 
-  private static Path beside(Path path) {
-    return path.resolveSibling("." + path.getFileName() + ".part");
+  /** Makes the file that it is given. */
+  private interface Maker {
+    void make(Path part) throws IOException;
+  }
+
+  /** Has a file made beside its place and puts it there; a failure leaves nothing. */
+  private static void make(String what, Path path, boolean replace, Maker maker) {
+    Path part = path.resolveSibling("." + path.getFileName() + ".part");
+    try {
+      try {
+        Files.deleteIfExists(part);
+        maker.make(part);
+        whole(part, path, replace);
+      } finally {
+        Files.deleteIfExists(part);
+      }
+    } catch (IOException e) {
+      throw failed(what, path, e);
+    }
   }
 
   /** Puts a finished file in its place; after a power cut it is whole or not there. */

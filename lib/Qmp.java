@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.Closeable;
 import java.io.IOException;
 import java.net.SocketTimeoutException;
+import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
 import java.nio.channels.SelectionKey;
@@ -15,6 +16,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Map;
+import java.util.concurrent.locks.LockSupport;
 
 /**
  * A conversation with QEMU's monitor over its QMP socket (QEMU manual, "QMP Reference Manual").
@@ -43,10 +45,9 @@ public final class Qmp implements Closeable {
    * @throws IOException if nobody listens there or nobody answers in time
    */
   public static Qmp connect(Path socket, Duration limit) throws IOException {
-    SocketChannel channel = SocketChannel.open(UnixDomainSocketAddress.of(socket));
+    SocketChannel channel = open(socket, limit);
     Qmp qmp = null;
     try {
-      channel.configureBlocking(false);
       qmp = new Qmp(channel, Selector.open(), limit);
       channel.register(qmp.selector, SelectionKey.OP_READ);
       JsonNode number = qmp.message("QMP").path("QMP").path("version").path("qemu");
@@ -64,6 +65,28 @@ public final class Qmp implements Closeable {
         qmp.close();
       }
       throw e;
+    }
+  }
+
+  /** Waits its turn: while others queue already, the system takes no more. */
+  private static SocketChannel open(Path socket, Duration limit) throws IOException {
+    long end = System.nanoTime() + limit.toNanos();
+    while (true) {
+      SocketChannel channel = SocketChannel.open(StandardProtocolFamily.UNIX);
+      try {
+        channel.configureBlocking(false);
+        if (channel.connect(UnixDomainSocketAddress.of(socket))) {
+          return channel;
+        }
+      } catch (IOException e) {
+        channel.close();
+        throw e;
+      }
+      channel.close();
+      if (System.nanoTime() > end) {
+        throw new SocketTimeoutException("QEMU was busy for " + limit.toMillis() + " ms");
+      }
+      LockSupport.parkNanos(20_000_000);
     }
   }
 

@@ -16,7 +16,7 @@ public final class Remains {
   /**
    * {@return the files and folders that are there, contents before their folder}
    *
-   * @param shared whether to include what all nodes share: login key, {@code ssh_config}, …
+   * @param shared whether to include what all nodes share: login key, {@code ssh_config}, ...
    */
   public static List<Path> of(Cluster cluster, Layout layout, List<Node> nodes, boolean shared) {
     List<Path> paths = new ArrayList<>();

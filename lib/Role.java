@@ -11,7 +11,7 @@ public enum Role {
   /** Kubernetes worker. */
   WORKER;
 
-  /** {@return the word used for it in names, files and tmux windows: {@code gateway}, …} */
+  /** {@return the word used for it in names, files and tmux windows: {@code gateway}, ...} */
   public String word() {
     return name().toLowerCase(Locale.ROOT);
   }

@@ -16,10 +16,13 @@ import java.util.Arrays;
 import java.util.Base64;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import net.schmizz.sshj.DefaultConfig;
 import net.schmizz.sshj.SSHClient;
 import net.schmizz.sshj.common.Buffer;
+import net.schmizz.sshj.connection.ConnectionException;
 import net.schmizz.sshj.connection.channel.direct.Session;
+import net.schmizz.sshj.transport.TransportException;
 import net.schmizz.sshj.transport.verification.HostKeyVerifier;
 import net.schmizz.sshj.userauth.UserAuthException;
 
@@ -76,12 +79,17 @@ public final class Ssh implements Closeable {
     client.addHostKeyVerifier(pinned);
     client.setConnectTimeout((int) limit.toMillis());
     client.setTimeout((int) limit.toMillis());
+    client.getTransport().setTimeoutMs((int) limit.toMillis());
+    client.getConnection().setTimeoutMs((int) limit.toMillis());
     try {
       client.connect(endpoint.host(), endpoint.port());
       client.authPublickey(user, client.loadKeys(identity.toString()));
       return new Ssh(client);
     } catch (UserAuthException e) {
       client.close();
+      if (cutOff(e)) {
+        throw e;
+      }
       throw new Problem(
           "%s:%d does not let %s log in with %s"
               .formatted(endpoint.host(), endpoint.port(), user, identity),
@@ -100,39 +108,67 @@ public final class Ssh implements Closeable {
     }
   }
 
+  /** Whether a login ended without an answer: a guest on its way up closes connections. */
+  private static boolean cutOff(Throwable e) {
+    return e != null
+        && (e instanceof TransportException
+            || e instanceof TimeoutException
+            || cutOff(e.getCause()));
+  }
+
   /**
    * {@return what a command in the node left}
    *
    * @param command one line for the login shell
    * @param limit for the whole command
-   * @throws IOException if the connection ends before the command does
+   * @throws IOException if the connection ends before the command does, or the limit passes; then
+   *     this login is at its end
    */
   public Result run(String command, Duration limit) throws IOException {
     try (Session session = client.startSession();
         Session.Command running = session.exec(command)) {
-      // the streams end with the command; a limit on reading ends a command that hangs
-      client.getTransport().setTimeoutMs((int) limit.toMillis());
-      client.getConnection().setTimeoutMs((int) limit.toMillis());
-      ByteArrayOutputStream err = new ByteArrayOutputStream();
-      Thread errors =
-          new Thread(
-              () -> {
-                try {
-                  running.getErrorStream().transferTo(err); // unread, it would block the command
-                } catch (IOException e) {
-                  // the end of the connection shows on standard output too
-                }
-              });
-      errors.setDaemon(true);
-      errors.start();
-      String out = new String(running.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-      errors.join(limit.toMillis());
-      running.join(limit.toMillis(), TimeUnit.MILLISECONDS);
+      // unread, either output would block the command
+      Drain out = new Drain(running.getInputStream());
+      Drain err = new Drain(running.getErrorStream());
+      try {
+        running.join(limit.toMillis(), TimeUnit.MILLISECONDS);
+      } catch (ConnectionException e) {
+        client.close();
+        throw e.getCause() instanceof TimeoutException
+            ? new IOException("command not done within " + limit.toSeconds() + " s", e)
+            : e;
+      }
       Integer exit = running.getExitStatus();
-      return new Result(exit == null ? -1 : exit, out, err.toString(StandardCharsets.UTF_8));
+      return new Result(exit == null ? -1 : exit, out.text(), err.text());
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       throw new IOException("interrupted", e);
+    }
+  }
+
+  /** Reads one output to its end, which comes with the command's or the connection's. */
+  private static final class Drain extends Thread {
+    private final InputStream in;
+    private final ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+
+    Drain(InputStream in) {
+      this.in = in;
+      setDaemon(true);
+      start();
+    }
+
+    @Override
+    public void run() {
+      try {
+        in.transferTo(bytes);
+      } catch (IOException e) {
+        // the end of the connection shows in the command too
+      }
+    }
+
+    String text() throws InterruptedException {
+      join();
+      return bytes.toString(StandardCharsets.UTF_8);
     }
   }
 

@@ -73,7 +73,7 @@ public final class SshConfig {
   /**
    * A path for ssh_config: percent signs are tokens (ssh_config(5), TOKENS).
    *
-   * @throws Problem for a path that ssh_config can't say: <code>${…}</code> names an environment
+   * @throws Problem for a path that ssh_config can't say: <code>${...}</code> names an environment
    *     variable there, and can't be escaped
    */
   private static String quoted(Path path) {

@@ -54,7 +54,7 @@ public record Vm(Node node, Layout.Files files) {
 
   /**
    * {@return QEMU's word for the VM's state: {@code running}, {@code prelaunch} (not yet let go),
-   * {@code paused}, {@code io-error}, …; nothing if it does not answer}
+   * {@code paused}, {@code io-error}, ...; nothing if it does not answer}
    */
   public Optional<String> status() {
     try (Qmp qmp = Qmp.connect(files.qmp(), ANSWER)) {

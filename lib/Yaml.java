@@ -8,6 +8,7 @@ import com.fasterxml.jackson.dataformat.yaml.YAMLFactory;
 import com.fasterxml.jackson.dataformat.yaml.YAMLGenerator;
 import com.fasterxml.jackson.dataformat.yaml.YAMLMapper;
 import com.fasterxml.jackson.dataformat.yaml.YAMLParser;
+import com.fasterxml.jackson.dataformat.yaml.util.StringQuotingChecker;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.util.ArrayList;
@@ -33,7 +34,7 @@ public record Yaml(String place, Object value, Map<String, String> keys) {
 
   /** A number with a fraction to cloud-init's parser, to which 1e3 is a text (PyYAML, resolver). */
   private static final Pattern FLOAT =
-      Pattern.compile("[-+]?([0-9][0-9_]*\\.[0-9_]*|\\.[0-9][0-9_]*)([eE][-+][0-9]+)?");
+      Pattern.compile("([-+]?[0-9][0-9_]*\\.[0-9_]*|\\.[0-9][0-9_]*)([eE][-+][0-9]+)?");
 
   /**
    * {@return the one document in {@code text}; a place without value if there is none}
@@ -106,7 +107,7 @@ public record Yaml(String place, Object value, Map<String, String> keys) {
     return value;
   }
 
-  /** {@return what kind of value it is, with the value: for "must be …, is …"} */
+  /** {@return what kind of value it is, with the value: for "must be ..., is ..."} */
   public String described() {
     if (value == null) {
       return "empty";
@@ -115,6 +116,16 @@ public record Yaml(String place, Object value, Map<String, String> keys) {
       return "a map";
     }
     return value instanceof List ? "a list" : "`" + value + "`";
+  }
+
+  /** Keys need no quotes if they are words that no parser takes for anything else. */
+  private static final class Keys extends StringQuotingChecker.Default {
+    private static final long serialVersionUID = 1;
+
+    @Override
+    public boolean needToQuoteName(String name) {
+      return !name.matches("[A-Za-z_][A-Za-z0-9_.-]*") || super.needToQuoteName(name);
+    }
   }
 
   private static String place(String file, JsonLocation location) {
@@ -143,6 +154,7 @@ public record Yaml(String place, Object value, Map<String, String> keys) {
     static final YAMLMapper MAPPER =
         YAMLMapper.builder(
                 YAMLFactory.builder()
+                    .stringQuotingChecker(new Keys())
                     .disable(YAMLGenerator.Feature.WRITE_DOC_START_MARKER)
                     .disable(YAMLGenerator.Feature.SPLIT_LINES)
                     .enable(YAMLGenerator.Feature.LITERAL_BLOCK_STYLE)

@@ -31,7 +31,7 @@ record CommandResult(List<String> command, int exit, String out, String err) {
   private static final int LIMIT_SECONDS = 120;
   private static final Map<String, List<String>> JAVA = new ConcurrentHashMap<>();
 
-  /** The names of all scripts of the top folder, sorted: {@code launch-all}, … */
+  /** The names of all scripts of the top folder, sorted: {@code launch-all}, ... */
   static List<String> scripts() {
     try (Stream<Path> files = Files.list(Project.root())) {
       return files
@@ -85,17 +85,28 @@ record CommandResult(List<String> command, int exit, String out, String err) {
         script,
         name -> {
           Path file = Project.root().resolve(name + ".java");
-          command(wrapper(), "build", file.toString()).run().succeeded();
-          String classPath =
-              command(wrapper(), "info", "classpath", file.toString()).run().succeeded().out();
+          String classPath = classPath(file);
           List<String> words = new ArrayList<>();
           words.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
           words.addAll(List.of("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")); // starts sooner
           words.addAll(header(file, "RUNTIME_OPTIONS"));
-          words.addAll(List.of("-classpath", classPath.strip()));
+          words.addAll(List.of("-classpath", classPath));
           words.addAll(header(file, "MAIN"));
           return List.copyOf(words);
         });
+  }
+
+  /** The class path of a script that is built; an edit meanwhile makes another jar necessary. */
+  private static String classPath(Path script) {
+    for (int attempt = 0; attempt < 5; attempt++) {
+      String classPath =
+          command(wrapper(), "info", "classpath", script.toString()).run().succeeded().out();
+      if (Files.exists(Path.of(classPath.split(File.pathSeparator)[0]))) {
+        return classPath.strip();
+      }
+      command(wrapper(), "build", script.toString()).run().succeeded();
+    }
+    throw new AssertionError(script + " is changed all the time");
   }
 
   /** The words after a JBang directive in a script's header. */

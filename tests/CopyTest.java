@@ -96,6 +96,16 @@ class CopyTest {
   }
 
   @Test
+  void sourcesCompileInAnyLocale() throws IOException {
+    // without LANG, as in many containers, javac of JDK 17 takes sources for ASCII
+    for (Path file : Format.files(Project.root())) {
+      assertThat(Files.readString(file).lines().filter(line -> !line.matches("\\p{ASCII}*")))
+          .as("%s", file)
+          .isEmpty();
+    }
+  }
+
+  @Test
   void theCatalogNamesEveryScript() throws IOException {
     Path catalog = Project.root().resolve("jbang-catalog.json");
     JsonNode aliases = new ObjectMapper().readTree(Files.readString(catalog)).path("aliases");

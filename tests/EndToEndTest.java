@@ -110,7 +110,9 @@ class EndToEndTest {
     for (Node node : cluster.nodes()) {
       assertThat(ssh(node.name(), "sudo sshd -T | grep -E '^(passwordauth|kbdinter)'"))
           .isEqualTo("passwordauthentication no\nkbdinteractiveauthentication no");
-      assertThat(ssh(node.name(), "sudo passwd -S ubuntu root | cut -d' ' -f2")).isEqualTo("L\nL");
+      assertThat(
+              ssh(node.name(), "for u in ubuntu root; do sudo passwd -S $u | cut -d' ' -f2; done"))
+          .isEqualTo("L\nL");
     }
   }
 

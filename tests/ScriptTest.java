@@ -8,6 +8,7 @@ import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -24,6 +25,7 @@ import lib.Host;
 import lib.Layout;
 import lib.Node;
 import lib.Provision;
+import lib.Wait;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -233,7 +235,9 @@ class ScriptTest {
 
   @Test
   void oddCharactersInPathsComeBackFromAShellUnchanged() throws IOException {
-    Path odd = Files.createDirectory(folder.resolve("a b'\"$HOME,c:d;\u00e9*"));
+    // Java can only name in files what the locale can write
+    String accent = "UTF-8".equals(System.getProperty("sun.jnu.encoding")) ? "\u00e9" : "e";
+    Path odd = Files.createDirectory(folder.resolve("a b'\"$HOME,c:d;*" + accent));
     configured(odd, CONFIG);
     CommandResult all =
         script("launch-all", "--dry-run").in(odd).with("LC_ALL", "C.UTF-8").run().succeeded();
@@ -340,6 +344,17 @@ class ScriptTest {
     result.complainsInTwoLines("nothing was stopped or removed", "--yes");
     assertThat(CommandResult.tree(folder)).isEqualTo(before);
     assertThat(layout.runtime()).exists();
+    CommandResult.remove(layout.runtime());
+  }
+
+  @Test
+  void aDryRunOfDestroyNamesWhatItWouldRemove() throws IOException {
+    Layout layout = keysMade();
+    Map<String, String> before = CommandResult.tree(folder);
+    CommandResult result = script("stop-all", "--destroy", "--dry-run").run().succeeded().quiet();
+    assertThat(result.out())
+        .isEqualTo("# removes %s\n# removes %s\n".formatted(layout.state(), layout.runtime()));
+    assertThat(CommandResult.tree(folder)).isEqualTo(before);
     CommandResult.remove(layout.runtime());
   }
 
@@ -634,7 +649,7 @@ class ScriptTest {
   private static void assertNoMoreTrialsThan(Set<Path> before) {
     Set<Path> left = trials();
     left.removeAll(before);
-    lib.Wait.until(java.time.Duration.ofSeconds(20), () -> left.stream().noneMatch(Files::exists));
+    Wait.until(Duration.ofSeconds(20), () -> left.stream().noneMatch(Files::exists));
     assertThat(left).noneMatch(Files::exists);
   }
 
