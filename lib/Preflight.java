@@ -31,7 +31,7 @@ public final class Preflight {
    * @throws Problem naming all missing ones and the command, if they are not installed
    */
   public static void tools(Terminal terminal, boolean yes, List<Tool> needed) {
-    List<Tool> missing = needed.stream().filter(tool -> !tool.isPresent()).toList();
+    List<Tool> missing = needed.stream().distinct().filter(tool -> !tool.isPresent()).toList();
     if (missing.isEmpty()) {
       return;
     }
@@ -129,16 +129,14 @@ public final class Preflight {
     while (!Files.exists(existing)) {
       existing = existing.getParent();
     }
-    try {
-      long free = Files.getFileStore(existing).getUsableSpace() >> 20;
-      if (free < fresh * 512) {
-        obstacle(
-            "%d new disks need about %d MiB, the file system of %s has %d free"
-                .formatted(fresh, fresh * 512, existing, free),
-            "free some space, or choose another place with --state");
-      }
-    } catch (IOException e) {
-      obstacle("cannot look at the file system of " + existing, "check that it is mounted");
+    // File asks the file system itself; Files.getFileStore wants it in the table of mounts, where
+    // the root of a chroot is not
+    long free = existing.toFile().getUsableSpace() >> 20;
+    if (free < fresh * 512) {
+      obstacle(
+          "%d new disks need about %d MiB, the file system of %s has %d free"
+              .formatted(fresh, fresh * 512, existing, free),
+          "free some space, or choose another place with --state");
     }
   }
 

@@ -100,7 +100,8 @@ public final class Tmux {
 
   /** {@return the command that lists a session's panes, for {@link #panes}} */
   public static Argv listPanes(String session) {
-    return Argv.of("tmux", "list-panes", "-s").option("-t", "=" + session).option("-F", PANE);
+    // without the colon tmux also takes a window of that name, or a longer session name
+    return Argv.of("tmux", "list-panes", "-s").option("-t", "=" + session + ":").option("-F", PANE);
   }
 
   /** {@return what {@link #listPanes} printed; panes that kubenet did not make are left out} */

@@ -18,10 +18,13 @@ import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import lib.Argv;
 import lib.Boot;
+import lib.Cluster;
 import lib.Commands;
+import lib.Firmware;
 import lib.Host;
 import lib.Image;
 import lib.LanSwitch;
+import lib.Layout;
 import lib.Network;
 import lib.Node;
 import lib.Qemu;
@@ -218,6 +221,54 @@ class QemuTest {
         bytes.seek(0x238);
         bytes.write(new byte[] {0, 8}); // command line of up to 2 KiB
       }
+    }
+  }
+
+  /** Commas, blanks, quotes, percent signs: in every path that a user may choose. */
+  @Test
+  void theRealQemuTakesAnyFolder(@TempDir Path folder) throws Exception {
+    Path root = Files.createDirectory(folder.resolve(Lab.nastyName()));
+    Path run = Files.createTempDirectory(Path.of("/tmp"), "kubenet-test-");
+    Layout layout = new Layout(root.resolve("lab"), run);
+    Node node = Cluster.standard().node("worker0");
+    Network network = new Network.User();
+    Host host = Lab.host(Host.Os.LINUX, Host.Arch.X86_64, Host.Accelerator.TCG);
+    Path code = root.resolve("share/OVMF/OVMF_CODE_4M.fd");
+    Path images = root.resolve("images");
+    Image.Kernel kernel =
+        new Image.Kernel(images.resolve("vmlinuz"), images.resolve("initrd.img"), "ro");
+    Trial trial = new Trial(new Case(host, network, node), root);
+    Process lan = new ProcessBuilder(new LanSwitch(layout.lan()).command().toList()).start();
+    try {
+      trial.files(layout.state());
+      new LanSwitch(layout.lan()).awaitAlive();
+      for (Boot boot :
+          List.of(
+              new Boot.ByKernel(kernel, "ttyS0", ""),
+              new Boot.ByFirmware(new Firmware(code, "raw", code, "raw"), ""))) {
+        List<String> words =
+            new ArrayList<>(
+                Qemu.command(node, host, network, boot, layout, Lab.IMAGE).add("-S").toList());
+        words.replaceAll(word -> word.replaceFirst("127\\.0\\.0\\.1:22\\d\\d-", "127.0.0.1:0-"));
+        Path errors = folder.resolve("errors");
+        Process qemu =
+            Commands.start(
+                Argv.of(words.get(0), words.subList(1, words.size()).toArray(String[]::new)),
+                errors);
+        try {
+          assertThat(
+                  Wait.until(
+                      Duration.ofSeconds(40),
+                      Duration.ofMillis(20),
+                      () -> trial.answer(qemu, layout.node(node).qmp(), errors)))
+              .contains("prelaunch");
+        } finally {
+          qemu.destroyForcibly().onExit().join();
+        }
+      }
+    } finally {
+      lan.destroyForcibly().onExit().join();
+      Lab.remove(run);
     }
   }
 

@@ -84,7 +84,7 @@ class ReadmeTest {
             .toList();
     assertThat(messages).hasSizeGreaterThan(8);
     for (String message : messages) {
-      for (String part : message.split("…|worker0: |kvm: |\\.\\.\\.|`|stage ssh: | s$")) {
+      for (String part : message.split("\u2026|worker0: |kvm: |\\.\\.\\.|`|stage ssh: | s$")) {
         assertThat(code.contains(squeezed(part)))
             .as("the code has `%s` of README's message `%s`", part, message)
             .isTrue();

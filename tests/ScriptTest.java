@@ -26,6 +26,7 @@ import lib.Layout;
 import lib.Node;
 import lib.Provision;
 import lib.Wait;
+import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -72,6 +73,11 @@ class ScriptTest {
     cache = shared.resolve("cache");
     image = shared.resolve("tiny.qcow2");
     qemuImg("create", "-q", "-f", "qcow2", image.toString(), "1G");
+  }
+
+  @AfterEach
+  void removesSockets() {
+    CommandResult.remove(Layout.of(folder.resolve(".kubenet")).runtime());
   }
 
   static List<String> scripts() {
@@ -191,7 +197,6 @@ class ScriptTest {
     assertThat(CommandResult.tree(folder)).isEqualTo(before);
     assertThat(CommandResult.tree(layout.runtime())).isEqualTo(runtime);
     assertIsShell(result.out());
-    CommandResult.remove(layout.runtime());
   }
 
   @ParameterizedTest
@@ -332,7 +337,6 @@ class ScriptTest {
     script("stop-all").run().succeeded().quiet();
     assertThat(layout.node(node("worker0")).disk()).hasContent("precious");
     assertThat(layout.identity()).exists();
-    CommandResult.remove(layout.runtime());
   }
 
   @Test
@@ -344,7 +348,6 @@ class ScriptTest {
     result.complainsInTwoLines("nothing was stopped or removed", "--yes");
     assertThat(CommandResult.tree(folder)).isEqualTo(before);
     assertThat(layout.runtime()).exists();
-    CommandResult.remove(layout.runtime());
   }
 
   @Test
@@ -355,7 +358,6 @@ class ScriptTest {
     assertThat(result.out())
         .isEqualTo("# removes %s\n# removes %s\n".formatted(layout.state(), layout.runtime()));
     assertThat(CommandResult.tree(folder)).isEqualTo(before);
-    CommandResult.remove(layout.runtime());
   }
 
   @Test
@@ -378,7 +380,6 @@ class ScriptTest {
     assertThat(Files.list(layout.state())).hasSize(2);
     assertThat(Files.list(layout.nodes())).hasSize(1);
     result.prints("left " + among, "left " + beside);
-    CommandResult.remove(layout.runtime());
   }
 
   @Test
@@ -388,7 +389,6 @@ class ScriptTest {
     assertThat(layout.node(node("worker0")).folder()).doesNotExist();
     assertThat(layout.node(node("control0")).hostKey()).exists();
     assertThat(layout.identity()).exists();
-    CommandResult.remove(layout.runtime());
   }
 
   @Test
@@ -421,7 +421,6 @@ class ScriptTest {
               .complains("MiB of memory, this machine has", "lower `memory`");
       assertThat(result.out()).doesNotContain("started");
       assertThat(Layout.of(folder.resolve(".kubenet")).node(node("worker0")).disk()).doesNotExist();
-      CommandResult.remove(Layout.of(folder.resolve(".kubenet")).runtime());
     }
   }
 

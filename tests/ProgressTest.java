@@ -1,0 +1,73 @@
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.ByteArrayOutputStream;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.util.List;
+import lib.Cluster;
+import lib.Node;
+import lib.Progress;
+import lib.Stage;
+import lib.Terminal;
+import org.junit.jupiter.api.Test;
+
+class ProgressTest {
+  private final ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+  private final Terminal terminal =
+      Terminal.plain(new PrintStream(bytes, true, StandardCharsets.UTF_8));
+  private final List<Node> nodes = Cluster.standard().nodes();
+
+  @Test
+  void withoutATerminalEachStageIsALine() {
+    try (Progress progress = new Progress(terminal, nodes)) {
+      progress.reached(nodes.get(0), Stage.QUEUED, false);
+      progress.reached(nodes.get(0), Stage.BOOTING, false);
+      progress.reached(nodes.get(0), Stage.BOOTING, false); // the same again is not news
+      progress.reached(nodes.get(4), Stage.BOOTING, false);
+      progress.reached(nodes.get(0), Stage.SSH, false);
+      progress.reached(nodes.get(0), Stage.CLOUD_INIT, false);
+      progress.failed(nodes.get(4));
+      progress.reached(nodes.get(0), Stage.READY, true);
+      progress.close();
+      progress.failed(nodes.get(1)); // after the end nobody wants to know
+    }
+
+    assertThat(bytes.toString(StandardCharsets.UTF_8))
+        .isEqualTo(
+            """
+            gateway      queued         0 s
+            gateway      booting        0 s
+            worker0      booting        0 s
+            gateway      ssh            0 s
+            gateway      cloud-init     0 s
+            worker0      failed         0 s
+            gateway      ready          0 s
+            """);
+  }
+
+  @Test
+  void secondsAreCountedFromTheBoot() throws InterruptedException {
+    try (Progress progress = new Progress(terminal, nodes)) {
+      Thread.sleep(1100);
+      progress.reached(nodes.get(0), Stage.QUEUED, false);
+      progress.reached(nodes.get(0), Stage.BOOTING, false);
+    }
+
+    assertThat(bytes.toString(StandardCharsets.UTF_8))
+        .isEqualTo(
+            """
+            gateway      queued         1 s
+            gateway      booting        0 s
+            """);
+  }
+
+  @Test
+  void aPlainTerminalAsksNobody() {
+    assertThat(terminal.isInteractive()).isFalse();
+    assertThat(terminal.confirm("Really?")).isFalse();
+    terminal.line("100% %s");
+    terminal.line("%d %%", 5);
+
+    assertThat(bytes.toString(StandardCharsets.UTF_8)).isEqualTo("100% %s\n5 %\n");
+  }
+}
