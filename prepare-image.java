@@ -42,6 +42,7 @@
 //FILES image/after.sh=image/after.sh
 //FILES image/before.sh=image/before.sh
 //FILES image/grub.cfg=image/grub.cfg
+//RUNTIME_OPTIONS -XX:+UseSerialGC -XX:TieredStopAtLevel=1
 
 import java.util.Set;
 import java.util.concurrent.Callable;

@@ -59,6 +59,7 @@
 //FILES image/after.sh=image/after.sh
 //FILES image/before.sh=image/before.sh
 //FILES image/grub.cfg=image/grub.cfg
+//RUNTIME_OPTIONS -XX:+UseSerialGC -XX:TieredStopAtLevel=1
 
 import java.util.ArrayList;
 import java.util.List;

@@ -41,6 +41,7 @@
 //SOURCES lib/Trial.java
 //SOURCES lib/Probe.java
 //SOURCES lib/Preflight.java
+//RUNTIME_OPTIONS -XX:+UseSerialGC -XX:TieredStopAtLevel=1
 
 import java.util.List;
 import java.util.concurrent.Callable;
@@ -104,12 +105,15 @@ class SshAll implements Callable<Integer> {
       return 0;
     }
     Preflight.tools(terminal, options.yes(), List.of(Tool.TMUX, Tool.SSH));
-    ReadyAll readyAll = new ReadyAll(cluster, layout, terminal);
-    readyAll.await(nodes, Stage.SSH);
-    session.open();
-    terminal.line("SSH to all:  " + show.toShell());
+    new ReadyAll(cluster, layout, terminal)
+        .await(
+            nodes,
+            ready ? Stage.READY : Stage.SSH,
+            () -> {
+              session.open();
+              terminal.line("SSH to all:  " + show.toShell());
+            });
     if (ready) {
-      readyAll.await(nodes, Stage.READY);
       terminal.line("%d of %d nodes are ready", nodes.size(), nodes.size());
     }
     return detach || !terminal.isInteractive() ? 0 : Commands.onTerminal(show);

@@ -25,6 +25,7 @@
 //SOURCES lib/Readiness.java
 //SOURCES lib/NodeStatus.java
 //SOURCES lib/Options.java
+//RUNTIME_OPTIONS -XX:+UseSerialGC -XX:TieredStopAtLevel=1
 
 import java.util.List;
 import java.util.concurrent.Callable;

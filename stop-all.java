@@ -26,6 +26,7 @@
 //SOURCES lib/Shutdown.java
 //SOURCES lib/VmSession.java
 //SOURCES lib/Options.java
+//RUNTIME_OPTIONS -XX:+UseSerialGC -XX:TieredStopAtLevel=1
 
 import java.nio.file.Files;
 import java.nio.file.Path;

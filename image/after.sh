@@ -9,7 +9,7 @@ mkdir -p $lib
 cat > /etc/cloud/cloud.cfg.d/90_kubenet.cfg <<'CFG'
 datasource_list: [NoCloud]
 datasource: {NoCloud: {fs_label: cidata}}
-locale: false
+locale: 'false'
 apt: {preserve_sources_list: true}
 ssh_genkeytypes: [ed25519]
 growpart: {mode: 'off'} # grow-partition.service does it, without starting Python
@@ -144,8 +144,7 @@ UNIT
 # the power button reaches logind through the first two
 printf 'button\nevdev\nvirtio_net\nvirtio_rng\n' > /etc/modules-load.d/kubenet.conf
 
-# --- no doors but the key; the power button shuts down soon ---
-printf 'PasswordAuthentication no\nKbdInteractiveAuthentication no\n' > /etc/ssh/sshd_config.d/10-kubenet.conf
+# --- the power button shuts down soon ---
 mkdir -p /etc/systemd/system.conf.d /etc/systemd/logind.conf.d
 printf '[Login]\nHandlePowerKey=poweroff\n' > /etc/systemd/logind.conf.d/kubenet.conf
 printf '[Manager]\nDefaultTimeoutStopSec=15s\n' > /etc/systemd/system.conf.d/kubenet.conf

@@ -64,9 +64,12 @@ public final class CloudInit {
     return role;
   }
 
-  /** {@return the packages that a role's file asks for, in its order} */
+  /** {@return the packages that a role's file asks for by name alone, in its order} */
   public static List<String> packages(Yaml role) {
-    return list(role, "packages").stream().map(String::valueOf).toList();
+    return list(role, "packages").stream()
+        .filter(name -> name instanceof String text && text.matches("[a-z0-9][a-z0-9+.-]+"))
+        .map(String.class::cast)
+        .toList();
   }
 
   /**
@@ -93,11 +96,10 @@ public final class CloudInit {
       written.forEach((key, value) -> tree.put(key.toString(), value));
     }
     tree.put("disable_root", true);
-    tree.put("ssh_pwauth", false);
     tree.put("ssh_deletekeys", true);
     tree.put("manage_etc_hosts", false);
-    tree.put("users", joined(user(cluster, login), list(role, "users")));
-    tree.put("write_files", joined(hosts(cluster), list(role, "write_files")));
+    tree.put("users", joined(List.of(user(cluster, login)), list(role, "users")));
+    tree.put("write_files", joined(List.of(hosts(cluster), sshd()), list(role, "write_files")));
     List<Object> missing =
         list(role, "packages").stream().filter(name -> !installed.contains(name)).toList();
     if (missing.isEmpty()) {
@@ -192,9 +194,19 @@ public final class CloudInit {
         fixed + cluster.vip() + " kubernetes\n" + nodes);
   }
 
-  private static List<Object> joined(Object first, List<Object> others) {
-    List<Object> all = new ArrayList<>();
-    all.add(first);
+  /** Not by {@code ssh_pwauth}, which would start sshd anew in the middle of a boot. */
+  private static Map<String, Object> sshd() {
+    return ordered(
+        "path",
+        "/etc/ssh/sshd_config.d/10-kubenet.conf",
+        "permissions",
+        "0644",
+        "content",
+        "PasswordAuthentication no\nKbdInteractiveAuthentication no\n");
+  }
+
+  private static List<Object> joined(List<Object> first, List<Object> others) {
+    List<Object> all = new ArrayList<>(first);
     all.addAll(others);
     return all;
   }

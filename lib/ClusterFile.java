@@ -1,7 +1,9 @@
 package lib;
 
 import java.io.IOException;
+import java.nio.charset.MalformedInputException;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.EnumMap;
@@ -36,12 +38,15 @@ public final class ClusterFile {
   public static Cluster read(Path path) {
     try {
       return parse(path.toString(), Files.readString(path));
-    } catch (IOException e) {
+    } catch (NoSuchFileException e) {
       throw new Problem(
-          "cannot read " + path + ": " + e.getClass().getSimpleName(),
-          "check the path given with --config; without a cluster.yaml the built-in seven nodes"
-              + " serve",
+          "there is no " + path,
+          "check --config; without a cluster.yaml the built-in seven nodes serve",
           e);
+    } catch (MalformedInputException e) {
+      throw new Problem(path + " is not UTF-8 text", "save it as UTF-8", e);
+    } catch (IOException e) {
+      throw new Problem("cannot read " + path + ": " + e.getMessage(), "check its owner", e);
     }
   }
 

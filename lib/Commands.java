@@ -9,6 +9,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
@@ -88,7 +89,7 @@ public final class Commands {
         };
     try {
       int exit =
-          new ProcessExecutor(command.toList())
+          new ProcessExecutor(words(command))
               .redirectOutput(out)
               .redirectError(errors)
               .timeout(limit.toMillis(), TimeUnit.MILLISECONDS)
@@ -114,7 +115,7 @@ public final class Commands {
    */
   public static int onTerminal(Argv command) {
     try {
-      return new ProcessBuilder(command.toList()).inheritIO().start().waitFor();
+      return new ProcessBuilder(words(command)).inheritIO().start().waitFor();
     } catch (IOException e) {
       throw notStarted(command, e);
     } catch (InterruptedException e) {
@@ -128,7 +129,7 @@ public final class Commands {
    */
   public static Process start(Argv command, Path errors) {
     try {
-      return new ProcessBuilder(command.toList())
+      return new ProcessBuilder(words(command))
           .redirectInput(new File("/dev/null"))
           .redirectOutput(new File("/dev/null"))
           .redirectError(errors.toFile())
@@ -138,13 +139,26 @@ public final class Commands {
     }
   }
 
-  /** {@return the file that a program's name means on the PATH} */
+  /**
+   * {@return the file that a program's name means: on the PATH, or in the folders of system
+   * programs, which are not on every user's PATH}
+   */
   public static Optional<Path> find(String program) {
-    return Stream.of(System.getenv().getOrDefault("PATH", "/usr/bin:/bin").split(":"))
+    String path = System.getenv().getOrDefault("PATH", "/usr/bin:/bin") + ":/usr/sbin:/sbin";
+    return Stream.of(path.split(":"))
         .filter(folder -> !folder.isEmpty())
         .map(folder -> Path.of(folder, program))
         .filter(file -> Files.isExecutable(file) && Files.isRegularFile(file))
         .findFirst();
+  }
+
+  /** The words of a command, its program as the file that {@link #find} found. */
+  private static List<String> words(Argv command) {
+    List<String> words = new ArrayList<>(command.toList());
+    if (!words.get(0).contains("/")) {
+      find(words.get(0)).ifPresent(file -> words.set(0, file.toString()));
+    }
+    return words;
   }
 
   private static Problem notStarted(Argv command, IOException cause) {

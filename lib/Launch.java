@@ -86,7 +86,7 @@ public final class Launch {
 
   /** A dry run prints commands that can be pasted: everything else in it is a comment. */
   private static void say(Options options, Terminal terminal, String line) {
-    terminal.line((options.dryRun() ? "# " : "") + line.replace("%", "%%"));
+    terminal.line((options.dryRun() ? "# " : "") + line);
   }
 
   /** {@return the cluster} */

@@ -51,7 +51,7 @@ public record NodeStatus(
 
   /** {@return rows for a reader, under a heading} */
   public static String table(List<NodeStatus> rows) {
-    String form = "%-12s %-11s %8s  %-15s %-16s %s";
+    String form = "%-12s %-11s %8s  %-15s %-18s %s";
     return form.formatted("NODE", "STAGE", "SECONDS", "ADDRESS", "SSH", "PID")
         + rows.stream()
             .map(

@@ -41,7 +41,9 @@ public record Probe(Host host, String accelerator, String qemuVersion) {
         new Memory(memory, key(qemu.get(), kernel), remember)
             .recall(() -> os == Host.Os.LINUX ? tryKvm(accelerated, kernel) : tryHvf(accelerated));
     if (verdict.failure().isEmpty()) {
-      return new Probe(accelerated, wanted.word() + ": works", verdict.qemuVersion());
+      // without an image nothing has run yet, and a guest may still fail to
+      String how = kernel.isPresent() || os == Host.Os.DARWIN ? "works" : "QEMU starts with it";
+      return new Probe(accelerated, wanted.word() + ": " + how, verdict.qemuVersion());
     }
     String line = "%s: %s; using tcg (slow)".formatted(wanted.word(), verdict.failure());
     return new Probe(emulated, line, verdict.qemuVersion());

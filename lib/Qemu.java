@@ -74,9 +74,10 @@ public final class Qemu {
   }
 
   private static String accelerator(Host host) {
-    // a thread a virtual CPU; translated code may take 512 MiB before QEMU starts it anew
+    // a thread a virtual CPU; translated code may take 256 MiB before QEMU starts it anew: with
+    // more a booted guest takes nearly twice the host's memory and is not ready sooner
     return host.emulates()
-        ? Argv.suboptions("tcg", "thread", "multi", "tb-size", 512)
+        ? Argv.suboptions("tcg", "thread", "multi", "tb-size", 256)
         : host.accelerator().word();
   }
 

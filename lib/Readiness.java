@@ -26,7 +26,7 @@ import java.util.function.Supplier;
 public record Readiness(
     Vm vm, Network.Endpoint endpoint, String user, Path identity, int slowness) {
   private static final Duration POLL = Duration.ofMillis(250);
-  private static final Duration GREETING = Duration.ofMillis(1000);
+  private static final Duration GREETING = Duration.ofSeconds(2);
   private static final Duration LOGIN = Duration.ofSeconds(20);
 
   /**
@@ -61,11 +61,10 @@ public record Readiness(
       throw vm.ended();
     }
     awaitTurn(reached);
-    reached.accept(Stage.BOOTING);
-    await(
-        Stage.SSH,
-        Duration.ofMinutes(2),
-        () -> Ssh.greets(endpoint, GREETING) ? Optional.of(1) : Optional.empty());
+    if (!Ssh.greets(endpoint, GREETING)) {
+      reached.accept(Stage.BOOTING);
+      await(Stage.SSH, Duration.ofMinutes(2), this::greeting);
+    }
     reached.accept(Stage.SSH);
     if (goal == Stage.SSH) {
       return;
@@ -114,6 +113,10 @@ public record Readiness(
               + " min",
           "run launch-all.java: it lets waiting nodes go");
     }
+  }
+
+  private Optional<Boolean> greeting() {
+    return Ssh.greets(endpoint, GREETING) ? Optional.of(true) : Optional.empty();
   }
 
   private Optional<Ssh> login() {

@@ -345,15 +345,15 @@ class ClusterFileTest {
     Path binary = folder.resolve("binary.yaml");
     Files.write(binary, new byte[] {(byte) 0xff, (byte) 0xfe, 0, 1});
 
-    String hint =
-        "\n(check the path given with --config; without a cluster.yaml the built-in seven nodes"
-            + " serve)";
     assertThat(Lab.problem(() -> ClusterFile.read(missing)))
-        .isEqualTo("cannot read " + missing + ": NoSuchFileException" + hint);
+        .isEqualTo(
+            "there is no "
+                + missing
+                + "\n(check --config; without a cluster.yaml the built-in seven nodes serve)");
     assertThat(Lab.problem(() -> ClusterFile.read(folder)))
-        .isEqualTo("cannot read " + folder + ": IOException" + hint);
+        .isEqualTo("cannot read " + folder + ": Is a directory\n(check its owner)");
     assertThat(Lab.problem(() -> ClusterFile.read(binary)))
-        .isEqualTo("cannot read " + binary + ": MalformedInputException" + hint);
+        .isEqualTo(binary + " is not UTF-8 text\n(save it as UTF-8)");
   }
 
   @Test

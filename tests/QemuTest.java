@@ -117,7 +117,7 @@ class QemuTest {
   }
 
   private static Argv inNamespace(String script) {
-    return Argv.of("unshare", "--net", "/bin/sh", "-c")
+    return Argv.of("unshare", "--net", "--map-root-user", "/bin/sh", "-c")
         .add("PATH=$PATH:/usr/sbin:/sbin; ip tuntap add kubenet-0 mode tap && " + script);
   }
 

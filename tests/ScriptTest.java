@@ -162,7 +162,7 @@ class ScriptTest {
         .with("PATH", CommandResult.programs(folder.resolve("bin"), PROGRAMS))
         .run()
         .exitedWith(1)
-        .complainsInTwoLines("cannot read not there.yaml", "--config");
+        .complainsInTwoLines("there is no not there.yaml", "--config");
     assertThat(files()).containsExactly("bin");
   }
 

@@ -137,7 +137,7 @@ class WrapperTest {
     CommandResult.jbang("status", "--config", odd)
         .run()
         .exitedWith(1)
-        .complainsInTwoLines("cannot read %s: ".formatted(odd), "check the path");
+        .complainsInTwoLines("there is no %s".formatted(odd), "check --config");
   }
 
   /** A run of the wrapper that sees nothing of this machine but {@link #PROGRAMS} and this JDK. */
