@@ -20,10 +20,12 @@
 //SOURCES lib/Tmux.java
 //SOURCES lib/Wait.java
 //SOURCES lib/Disk.java
+//SOURCES lib/EachNode.java
 //SOURCES lib/LanSwitch.java
 //SOURCES lib/Layout.java
 //SOURCES lib/Network.java
 //SOURCES lib/Plan.java
+//SOURCES lib/Sessions.java
 //SOURCES lib/Terminal.java
 //SOURCES lib/Tool.java
 //SOURCES lib/Cluster.java
@@ -93,9 +95,8 @@ class LaunchAll implements Callable<Integer> {
   @Override
   public Integer call() {
     Terminal terminal = Terminal.current();
-    options.nodes(options.cluster()); // a wrong name fails before anything is installed
-    Launch launch = Launch.decide(options, terminal);
-    List<Node> nodes = options.nodes(launch.cluster());
+    List<Node> nodes = options.nodes(options.cluster());
+    Launch launch = Launch.decide(options, nodes, terminal);
     VmSession session = VmSession.of(launch.cluster(), launch.layout());
     boolean switched = launch.cluster().network() instanceof Network.User;
     boolean queued = launch.host().emulates();
@@ -106,12 +107,15 @@ class LaunchAll implements Callable<Integer> {
           .forEach(command -> terminal.line(command.toShell()));
       return 0;
     }
-    launch.prepareKeys();
-    try (Lock lock = Lock.take(launch.layout())) {
+    try (Lock lock = launch.lock()) {
       List<Node> starting = new ArrayList<>(nodes);
       starting.removeIf(node -> Vm.of(node, launch.layout()).alive());
       if (starting.size() < nodes.size()) {
         terminal.line("%d of %d run already", nodes.size() - starting.size(), nodes.size());
+        if (switched && !session.lan().alive()) {
+          // QEMU connects to the switch once, when it starts
+          terminal.line("the LAN switch had ended: those are off the LAN until they are restarted");
+        }
       }
       launch.prepare(starting);
       if (switched) {

@@ -19,10 +19,12 @@
 //SOURCES lib/Tmux.java
 //SOURCES lib/Wait.java
 //SOURCES lib/Disk.java
+//SOURCES lib/EachNode.java
 //SOURCES lib/LanSwitch.java
 //SOURCES lib/Layout.java
 //SOURCES lib/Network.java
 //SOURCES lib/Plan.java
+//SOURCES lib/Sessions.java
 //SOURCES lib/Terminal.java
 //SOURCES lib/Tool.java
 //SOURCES lib/Cluster.java
@@ -92,7 +94,7 @@ class LaunchVm implements Callable<Integer> {
   public Integer call() {
     Terminal terminal = Terminal.current();
     Node node = options.cluster().node(name); // a wrong name fails before anything is installed
-    Launch launch = Launch.decide(options, terminal);
+    Launch launch = Launch.decide(options, List.of(node), terminal);
     VmSession session = VmSession.of(launch.cluster(), launch.layout());
     boolean switched = launch.cluster().network() instanceof Network.User;
     if (options.dryRun()) {
@@ -104,8 +106,7 @@ class LaunchVm implements Callable<Integer> {
       terminal.line(launch.command(node).toShellLines());
       return 0;
     }
-    launch.prepareKeys();
-    try (Lock lock = Lock.take(launch.layout())) {
+    try (Lock lock = launch.lock()) {
       if (Vm.of(node, launch.layout()).alive()) {
         terminal.line("%s runs already; its console: tmux attach -t %s", name, session.session());
         return 0;

@@ -87,7 +87,7 @@ class PrepareImage implements Callable<Integer> {
     if (options.dryRun()) {
       images.describe().forEach(terminal::line);
     } else {
-      images.make(terminal);
+      images.make(terminal, options.yes());
     }
     return 0;
   }

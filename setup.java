@@ -22,10 +22,12 @@
 //SOURCES lib/Tmux.java
 //SOURCES lib/Wait.java
 //SOURCES lib/Disk.java
+//SOURCES lib/EachNode.java
 //SOURCES lib/LanSwitch.java
 //SOURCES lib/Layout.java
 //SOURCES lib/Network.java
 //SOURCES lib/Plan.java
+//SOURCES lib/Sessions.java
 //SOURCES lib/Terminal.java
 //SOURCES lib/Tool.java
 //SOURCES lib/Cluster.java

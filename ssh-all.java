@@ -19,10 +19,10 @@
 //SOURCES lib/SshKey.java
 //SOURCES lib/Tmux.java
 //SOURCES lib/Wait.java
-//SOURCES lib/LanSwitch.java
 //SOURCES lib/Layout.java
 //SOURCES lib/Network.java
 //SOURCES lib/Plan.java
+//SOURCES lib/Sessions.java
 //SOURCES lib/Terminal.java
 //SOURCES lib/Tool.java
 //SOURCES lib/Cluster.java
@@ -33,7 +33,6 @@
 //SOURCES lib/ClusterFile.java
 //SOURCES lib/Readiness.java
 //SOURCES lib/SshConfig.java
-//SOURCES lib/VmSession.java
 //SOURCES lib/Options.java
 //SOURCES lib/Qemu.java
 //SOURCES lib/ReadyAll.java
@@ -106,13 +105,8 @@ class SshAll implements Callable<Integer> {
     }
     Preflight.tools(terminal, options.yes(), List.of(Tool.TMUX, Tool.SSH));
     new ReadyAll(cluster, layout, terminal)
-        .await(
-            nodes,
-            ready ? Stage.READY : Stage.SSH,
-            () -> {
-              session.open();
-              terminal.line("SSH to all:  " + show.toShell());
-            });
+        .await(nodes, ready ? Stage.READY : Stage.SSH, session::open);
+    terminal.line("SSH to all:  " + show.toShell());
     if (ready) {
       terminal.line("%d of %d nodes are ready", nodes.size(), nodes.size());
     }

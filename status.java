@@ -15,6 +15,7 @@
 //SOURCES lib/Node.java
 //SOURCES lib/SshKey.java
 //SOURCES lib/Wait.java
+//SOURCES lib/EachNode.java
 //SOURCES lib/Layout.java
 //SOURCES lib/Network.java
 //SOURCES lib/Terminal.java
@@ -30,6 +31,7 @@
 import java.util.List;
 import java.util.concurrent.Callable;
 import lib.Cluster;
+import lib.EachNode;
 import lib.Layout;
 import lib.Node;
 import lib.NodeStatus;
@@ -47,9 +49,9 @@ import picocli.CommandLine.Option;
       "",
       "Example: ./jbang status.java --json",
       "",
-      "Stages: stopped, queued (waits for its turn), booting, ssh (greets), cloud-init (at "
-          + "work), ready; or QEMU's own word for a VM that does not run, such as paused or "
-          + "io-error."
+      "Stages: stopped, queued (waits for its turn), booting, ssh (greets), cloud-init (at work),"
+          + " ready, failed (cloud-init), refused (the login); or QEMU's own word for a VM that"
+          + " does not run, such as paused or io-error."
     })
 class Status implements Callable<Integer> {
   @Mixin private Options options;
@@ -74,8 +76,7 @@ class Status implements Callable<Integer> {
                   "# asks %s and %s", layout.node(node).pid(), cluster.network().ssh(node)));
       return 0;
     }
-    List<NodeStatus> rows =
-        nodes.parallelStream().map(node -> NodeStatus.of(node, cluster, layout)).toList();
+    List<NodeStatus> rows = EachNode.map(nodes, node -> NodeStatus.of(node, cluster, layout));
     terminal.line(json ? NodeStatus.json(rows) : NodeStatus.table(rows));
     return 0;
   }

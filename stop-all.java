@@ -14,9 +14,11 @@
 //SOURCES lib/Node.java
 //SOURCES lib/Tmux.java
 //SOURCES lib/Wait.java
+//SOURCES lib/EachNode.java
 //SOURCES lib/LanSwitch.java
 //SOURCES lib/Layout.java
 //SOURCES lib/Network.java
+//SOURCES lib/Sessions.java
 //SOURCES lib/Terminal.java
 //SOURCES lib/Cluster.java
 //SOURCES lib/Lock.java
@@ -33,16 +35,15 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.Callable;
 import lib.Cluster;
-import lib.Commands;
 import lib.Layout;
 import lib.Lock;
 import lib.Node;
 import lib.Options;
 import lib.Problem;
 import lib.Remains;
+import lib.Sessions;
 import lib.Shutdown;
 import lib.Terminal;
-import lib.Tmux;
 import lib.Vm;
 import lib.VmSession;
 import picocli.CommandLine.Command;
@@ -95,8 +96,8 @@ class StopAll implements Callable<Integer> {
       new Shutdown(layout, terminal).stop(nodes);
       boolean last = cluster.nodes().stream().noneMatch(node -> Vm.of(node, layout).alive());
       if (last) {
-        Commands.run(Tmux.killSession(cluster.sshSession())); // there may be none
-        VmSession.of(cluster, layout).end();
+        new Sessions(layout.state()).end(cluster.sshSession());
+        VmSession.of(cluster, layout).end(cluster.nodes());
       }
       remove(terminal, remains(cluster, layout, nodes)); // with the lock, which may be new
     }

@@ -172,6 +172,7 @@ for generator in cryptsetup veritysetup integritysetup gpt-auto hibernate-resume
 done
 
 # --- nothing of this machine's, nothing that is made anew ---
+sed -i '/^Acquire::http/d' /etc/apt/apt.conf.d/99mmdebstrap # the host's proxies and certificates
 echo localhost > /etc/hostname
 echo LANG=C.UTF-8 > /etc/default/locale
 rm -rf /etc/ssh/ssh_host_* /var/log/journal /vmlinuz.old /initrd.img.old

@@ -2,7 +2,6 @@ package lib;
 
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.Collections;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
@@ -15,6 +14,7 @@ import java.util.concurrent.Executors;
  * @param places how many may boot at a time
  */
 public record Admission(Cluster cluster, Layout layout, int places) {
+  private static final Duration START = Duration.ofSeconds(10);
 
   /**
    * {@return the admission for a host: a place a core under emulation, else no limit}
@@ -28,46 +28,50 @@ public record Admission(Cluster cluster, Layout layout, int places) {
 
   /**
    * Lets every VM go that waits, in the given order; returns when none waits any more. The last
-   * ones are still booting then.
+   * ones are still booting then, and whether a guest becomes ready is for others to say.
    *
-   * @throws Problem naming each node that failed until then
+   * @throws Problem naming each node whose QEMU did not start, after all others went
    */
   public void letGoAll(List<Node> nodes, Terminal terminal) {
-    List<Node> waiting = nodes.stream().filter(this::waits).toList();
+    List<Problem> problems = new ArrayList<>();
+    List<Node> waiting = new ArrayList<>();
+    for (Node node : nodes) {
+      Vm vm = Vm.of(node, layout);
+      if (!Wait.until(START, () -> vm.alive() && vm.status().isPresent())) {
+        problems.add(
+            new Problem(
+                node.name() + ": QEMU did not start",
+                "its pane shows why: tmux attach -t " + cluster.vmsSession()));
+      } else if (vm.isQueued()) {
+        waiting.add(node);
+      }
+    }
     if (waiting.size() <= places) {
       waiting.forEach(node -> Vm.of(node, layout).letGo());
-      return;
-    }
-    terminal.line("%d boot at a time; the others wait for their turn", places);
-    CountDownLatch gone = new CountDownLatch(waiting.size());
-    List<Problem> problems = Collections.synchronizedList(new ArrayList<>());
-    ExecutorService turns = Executors.newFixedThreadPool(places, Admission::daemon);
-    try (Progress progress = new Progress(terminal, waiting)) {
-      waiting.forEach(node -> turns.execute(() -> boot(node, gone, progress, problems)));
-      gone.await();
-    } catch (InterruptedException e) {
-      throw new Problem("interrupted", "run launch-all.java again: it goes on from there", e);
-    } finally {
-      turns.shutdownNow(); // the last ones need nobody to watch them
+    } else {
+      terminal.line("%d boot at a time; the others wait for their turn", places);
+      letGoInTurn(waiting, terminal);
     }
     if (!problems.isEmpty()) {
       throw Problem.all(problems);
     }
   }
 
-  private boolean waits(Node node) {
-    Vm vm = Vm.of(node, layout);
-    boolean answers =
-        Wait.until(Duration.ofSeconds(20), () -> vm.alive() && vm.status().isPresent());
-    if (!answers) {
-      throw new Problem(
-          node.name() + ": QEMU did not start",
-          "its pane shows why: tmux attach -t " + cluster.vmsSession());
+  private void letGoInTurn(List<Node> waiting, Terminal terminal) {
+    CountDownLatch gone = new CountDownLatch(waiting.size());
+    ExecutorService turns = Executors.newFixedThreadPool(places, Admission::daemon);
+    try (Progress progress = new Progress(terminal, waiting)) {
+      waiting.forEach(node -> turns.execute(() -> boot(node, gone, progress)));
+      gone.await();
+    } catch (InterruptedException e) {
+      throw new Problem("interrupted", "run launch-all.java again: it goes on from there", e);
+    } finally {
+      turns.shutdownNow(); // the last ones need nobody to watch them
     }
-    return vm.isQueued();
   }
 
-  private void boot(Node node, CountDownLatch gone, Progress progress, List<Problem> problems) {
+  /** Lets a VM go and keeps its place until it is ready or has failed. */
+  private void boot(Node node, CountDownLatch gone, Progress progress) {
     try {
       try {
         Vm.of(node, layout).letGo();
@@ -76,9 +80,8 @@ public record Admission(Cluster cluster, Layout layout, int places) {
       }
       Readiness.of(node, cluster, layout)
           .await(Stage.READY, stage -> progress.reached(node, stage, stage == Stage.READY));
-    } catch (Problem problem) {
-      problems.add(problem);
-      progress.failed(node);
+    } catch (RuntimeException e) {
+      progress.failed(node); // ssh-all says why
     }
   }
 

@@ -80,6 +80,11 @@ public record Argv(List<List<String>> parts) {
     return parts.stream().flatMap(List::stream).toList();
   }
 
+  /** {@return all parts but the program} */
+  public Argv rest() {
+    return new Argv(parts.subList(1, parts.size()));
+  }
+
   /** {@return the program, the first word} */
   public String program() {
     return parts.get(0).get(0);

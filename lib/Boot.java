@@ -26,13 +26,16 @@ public sealed interface Boot {
     }
   }
 
-  /** Direct kernel boot: spares the guest firmware and boot loader. */
+  /**
+   * Direct kernel boot: spares the guest firmware and boot loader. The kernel is a copy of the
+   * node's own: a newer image's would not find its modules on an older disk.
+   */
   record ByKernel(Image.Kernel kernel, String console, String reason) implements Boot {
     @Override
     public Argv arguments(Layout.Files files) {
       return Argv.empty()
-          .option("-kernel", kernel.vmlinuz())
-          .option("-initrd", kernel.initrd())
+          .option("-kernel", files.kernel())
+          .option("-initrd", files.initrd())
           .option("-append", kernel.arguments() + " console=" + console);
     }
   }

@@ -23,12 +23,9 @@ public final class ClusterFile {
   private static final Map<String, Integer> MIB = Map.of("M", 1, "G", 1024);
   private static final Map<String, Integer> GIB = Map.of("G", 1, "T", 1024);
 
-  private final String file;
   private final List<String> faults = new ArrayList<>();
 
-  private ClusterFile(String file) {
-    this.file = file;
-  }
+  private ClusterFile() {}
 
   /**
    * {@return the cluster of a file}
@@ -58,7 +55,7 @@ public final class ClusterFile {
    * @throws Problem with a line for each fault
    */
   public static Cluster parse(String file, String text) {
-    ClusterFile reader = new ClusterFile(file);
+    ClusterFile reader = new ClusterFile();
     Cluster cluster = reader.cluster(Yaml.parse(file, text, reader.faults));
     if (!reader.faults.isEmpty()) {
       throw new Problem(
@@ -282,10 +279,5 @@ public final class ClusterFile {
 
   private void fault(Yaml yaml, String path, String rule) {
     faults.add("%s: `%s` %s, is %s".formatted(yaml.place(), path, rule, yaml.described()));
-  }
-
-  @Override
-  public String toString() {
-    return file;
   }
 }

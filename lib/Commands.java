@@ -24,6 +24,10 @@ import org.zeroturnaround.exec.stream.LogOutputStream;
 public final class Commands {
   private static final Duration LIMIT = Duration.ofMinutes(1);
 
+  /** Programs, and those they start, are also found where an ordinary user's PATH does not look. */
+  private static final String PATH =
+      System.getenv().getOrDefault("PATH", "/usr/bin:/bin") + ":/usr/sbin:/sbin";
+
   private Commands() {}
 
   /**
@@ -90,6 +94,7 @@ public final class Commands {
     try {
       int exit =
           new ProcessExecutor(words(command))
+              .environment("PATH", PATH)
               .redirectOutput(out)
               .redirectError(errors)
               .timeout(limit.toMillis(), TimeUnit.MILLISECONDS)
@@ -115,7 +120,7 @@ public final class Commands {
    */
   public static int onTerminal(Argv command) {
     try {
-      return new ProcessBuilder(words(command)).inheritIO().start().waitFor();
+      return process(command).inheritIO().start().waitFor();
     } catch (IOException e) {
       throw notStarted(command, e);
     } catch (InterruptedException e) {
@@ -129,7 +134,7 @@ public final class Commands {
    */
   public static Process start(Argv command, Path errors) {
     try {
-      return new ProcessBuilder(words(command))
+      return process(command)
           .redirectInput(new File("/dev/null"))
           .redirectOutput(new File("/dev/null"))
           .redirectError(errors.toFile())
@@ -144,12 +149,17 @@ public final class Commands {
    * programs, which are not on every user's PATH}
    */
   public static Optional<Path> find(String program) {
-    String path = System.getenv().getOrDefault("PATH", "/usr/bin:/bin") + ":/usr/sbin:/sbin";
-    return Stream.of(path.split(":"))
+    return Stream.of(PATH.split(":"))
         .filter(folder -> !folder.isEmpty())
         .map(folder -> Path.of(folder, program))
         .filter(file -> Files.isExecutable(file) && Files.isRegularFile(file))
         .findFirst();
+  }
+
+  private static ProcessBuilder process(Argv command) {
+    ProcessBuilder builder = new ProcessBuilder(words(command));
+    builder.environment().put("PATH", PATH);
+    return builder;
   }
 
   /** The words of a command, its program as the file that {@link #find} found. */
@@ -162,11 +172,10 @@ public final class Commands {
   }
 
   private static Problem notStarted(Argv command, IOException cause) {
-    String path = System.getenv("PATH");
     return find(command.program()).isEmpty() && !command.program().startsWith("/")
         ? new Problem(
             "`%s` is not installed".formatted(command.program()),
-            "it is in none of the folders of PATH: " + path,
+            "it is in none of the folders of PATH: " + PATH,
             cause)
         : new Problem(
             "`%s` could not be started: %s".formatted(command.program(), cause.getMessage()),

@@ -91,7 +91,7 @@ public record ImageBuild(Path folder, Host.Arch arch, Set<String> packages) {
   }
 
   /** Builds it, unless another process did so meanwhile; shows a line for each stage. */
-  public void run(Terminal terminal) {
+  public void run(Terminal terminal, boolean yes) {
     boolean root = Host.isRoot();
     new Plan.Folder(folder.getParent()).run();
     try (Lock lock = Lock.await(folder.getParent().resolve("lock"))) {
@@ -103,7 +103,7 @@ public record ImageBuild(Path folder, Host.Arch arch, Set<String> packages) {
       Path work = work();
       clear(work, root);
       new Plan.Folder(work).run();
-      DebianBuilt recipe = recipe(knownSources(terminal, root), root);
+      DebianBuilt recipe = recipe(knownSources(terminal, yes, root), root);
       prepare(recipe, work);
       for (DebianBuilt.Step step : recipe.steps(work)) {
         run(step, terminal);
@@ -182,12 +182,16 @@ public record ImageBuild(Path folder, Host.Arch arch, Set<String> packages) {
   }
 
   /** The host's sources; apt knows an archive's origin from its package lists only. */
-  private static List<String> knownSources(Terminal terminal, boolean root) {
+  private static List<String> knownSources(Terminal terminal, boolean yes, boolean root) {
     List<String> sources = sources();
     if (sources.isEmpty()) {
       Argv update = Argv.of("apt-get", "update", "--quiet");
       Argv command = root ? update : Argv.of("sudo").then(update);
-      terminal.line("fetching package lists: " + command.toShell());
+      terminal.line("apt has no package lists yet; fetch them with: " + command.toShell());
+      if (!yes && !terminal.confirm("Run that now?")) {
+        throw new Problem(
+            "apt has no package lists", "run `" + command.toShell() + "`, or this with --yes");
+      }
       Commands.run(command, LIMIT, line -> {}).orProblem();
       sources = sources();
     }
@@ -200,7 +204,7 @@ public record ImageBuild(Path folder, Host.Arch arch, Set<String> packages) {
 
   /** The host's entries for Debian's own archive, by apt's own reading of its files. */
   private static List<String> sources() {
-    String format = "$(ORIGIN) $(REPO_URI) $(RELEASE) $(COMPONENT)";
+    String format = "$(ORIGIN)\t$(REPO_URI) $(RELEASE) $(COMPONENT)";
     Argv list =
         Argv.of("apt-get", "indextargets").option("--format", format).add("Created-By: Packages");
     String keyring = "/usr/share/keyrings/debian-archive-keyring.gpg";
@@ -208,8 +212,8 @@ public record ImageBuild(Path folder, Host.Arch arch, Set<String> packages) {
         .orProblem()
         .out()
         .lines()
-        .filter(line -> line.startsWith("Debian "))
-        .map(line -> "deb [signed-by=" + keyring + "]" + line.substring("Debian".length()))
+        .filter(line -> line.startsWith("Debian\t")) // not "Debian Backports\t"
+        .map(line -> "deb [signed-by=" + keyring + "]" + " " + line.substring("Debian\t".length()))
         .distinct()
         .toList();
   }

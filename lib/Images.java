@@ -52,8 +52,8 @@ public record Images(Image image, String line, Optional<ImageBuild> build) {
   }
 
   /** Makes the image, if it is not there; shows its progress. */
-  public void make(Terminal terminal) {
-    build.ifPresent(recipe -> recipe.run(terminal));
+  public void make(Terminal terminal, boolean yes) {
+    build.ifPresent(recipe -> recipe.run(terminal, yes));
   }
 
   /** {@return what {@link #make} would run, a line each that can be pasted} */

@@ -55,14 +55,18 @@ public final class Launch {
    *
    * <p>Missing programs are installed if the person agrees, a missing image is built. A dry run
    * does neither.
+   *
+   * @param nodes those that are to run
+   * @throws Problem naming all that is in the way on this host, before anything is touched
    */
-  public static Launch decide(Options options, Terminal terminal) {
+  public static Launch decide(Options options, List<Node> nodes, Terminal terminal) {
     Cluster cluster = options.cluster();
     Layout layout = options.layout();
     Map<Role, Yaml> roles = RoleFiles.read(options.base());
     Host.Arch arch = Host.Arch.current();
     Set<String> packages = RoleFiles.packages(roles);
     if (!options.dryRun()) {
+      room(cluster, nodes, layout, terminal);
       List<Tool> tools = new ArrayList<>(tools(cluster));
       tools.addAll(Images.tools(cluster, arch, packages));
       Preflight.tools(terminal, options.yes(), tools);
@@ -72,7 +76,7 @@ public final class Launch {
     if (options.dryRun()) {
       images.describe().forEach(terminal::line);
     } else {
-      images.make(terminal);
+      images.make(terminal, options.yes());
     }
     Probe probe =
         Probe.run(
@@ -82,6 +86,15 @@ public final class Launch {
     say(options, terminal, "boot         " + boot.word() + ": " + boot.reason());
     Provision provision = new Provision(cluster, probe.host(), layout, images.image(), boot, roles);
     return new Launch(options, terminal, cluster, layout, probe, provision);
+  }
+
+  private static void room(Cluster cluster, List<Node> nodes, Layout layout, Terminal terminal) {
+    List<Node> starting = nodes.stream().filter(node -> !Vm.of(node, layout).alive()).toList();
+    List<Node> all =
+        cluster.nodes().stream()
+            .filter(node -> nodes.contains(node) || Vm.of(node, layout).alive())
+            .toList();
+    Preflight.room(cluster, all, starting, Probe.facts(), layout, terminal);
   }
 
   /** A dry run prints commands that can be pasted: everything else in it is a comment. */
@@ -111,17 +124,19 @@ public final class Launch {
 
   /** Checks the host and makes the files of nodes that are about to start. */
   public void prepare(List<Node> starting) {
-    Preflight.launch(cluster, starting, probe, layout, terminal);
-    Provision.ssh(cluster, layout).run();
-    starting.parallelStream().forEach(node -> provision.files(node).run());
-  }
-
-  /** Makes what all else stands on, the lock file's folder included: private folders and keys. */
-  public void prepareKeys() {
+    Preflight.qemu(probe);
     Provision.keys(cluster, layout).run();
+    Provision.ssh(cluster, layout).run();
+    EachNode.run(starting, node -> provision.files(node).run());
   }
 
-  /** Prints what {@link #prepareKeys} and {@link #prepare} would do. */
+  /** {@return the lock that keeps other commands from changing the cluster meanwhile} */
+  public Lock lock() {
+    new Plan.Folder(layout.state()).run();
+    return Lock.take(layout);
+  }
+
+  /** Prints what {@link #prepare} would do. */
   public void describe(List<Node> starting) {
     Stream.of(
             Provision.keys(cluster, layout).describe().stream(),

@@ -115,6 +115,16 @@ public record Layout(Path state, Path runtime) {
       return folder.resolve("ssh_host_ed25519_key.pub");
     }
 
+    /** {@return the kernel that its disk was made with, for direct boot} */
+    public Path kernel() {
+      return folder.resolve("vmlinuz");
+    }
+
+    /** {@return the initial RAM disk that goes with {@link #kernel}} */
+    public Path initrd() {
+      return folder.resolve("initrd.img");
+    }
+
     /** {@return its UEFI variables} */
     public Path efiVariables() {
       return folder.resolve("efi-variables.fd");

@@ -23,7 +23,7 @@ import java.util.stream.Collectors;
 public record NodeStatus(
     String node, String stage, Long seconds, String address, String ssh, Long pid) {
 
-  /** {@return the status of a node, in at most a few seconds} */
+  /** {@return the status of a node; a guest that is slow to answer takes seconds} */
   public static NodeStatus of(Node node, Cluster cluster, Layout layout) {
     Vm vm = Vm.of(node, layout);
     Optional<ProcessHandle> process = vm.process();
@@ -43,10 +43,18 @@ public record NodeStatus(
   private static String stage(Vm vm, Node node, Cluster cluster, Layout layout) {
     String status = vm.status().orElse("unknown");
     return switch (status) {
-      case "running" -> Readiness.of(node, cluster, layout).now().word();
+      case "running" -> running(node, cluster, layout);
       case "prelaunch" -> Stage.QUEUED.word();
       default -> status;
     };
+  }
+
+  private static String running(Node node, Cluster cluster, Layout layout) {
+    try {
+      return Readiness.of(node, cluster, layout).now().word();
+    } catch (Problem problem) {
+      return "refused"; // another key or user than the cluster's; ssh-all --ready says which
+    }
   }
 
   /** {@return rows for a reader, under a heading} */

@@ -45,7 +45,7 @@ public final class Options {
       description = "Answer yes to every question, such as whether to install missing packages.")
   private boolean yes;
 
-  @Option(names = "--verbose", description = "Say more; on failure, print the stack trace.")
+  @Option(names = "--verbose", description = "On failure, print the stack trace as well.")
   private boolean verbose;
 
   /**
@@ -89,11 +89,6 @@ public final class Options {
   /** {@return whether every question is answered with yes} */
   public boolean yes() {
     return yes;
-  }
-
-  /** {@return whether to say more} */
-  public boolean verbose() {
-    return verbose;
   }
 
   /** {@return the cluster file, if there is one} */

@@ -57,8 +57,15 @@ public record Plan(List<Action> actions) {
               || !Files.getOwner(path).getName().equals(me)) {
             throw new Problem(path + " is not a folder of " + me, "remove it", e);
           }
+          if (!Files.getPosixFilePermissions(path).equals(FOLDER)) {
+            throw new Problem(
+                path + " is a folder that others can look into",
+                "close it with `chmod 700`, or choose another one (--state)",
+                e);
+          }
+          return;
         }
-        Files.setPosixFilePermissions(path, FOLDER); // whatever it was, and the umask is
+        Files.setPosixFilePermissions(path, FOLDER); // whatever the umask is
       } catch (IOException e) {
         throw failed("make folder", path, e);
       }
@@ -202,19 +209,6 @@ public record Plan(List<Action> actions) {
     }
   }
 
-  /** Runs a command. */
-  public record Run(Argv command) implements Action {
-    @Override
-    public String describe() {
-      return command.toShell();
-    }
-
-    @Override
-    public void run() {
-      Commands.run(command).orProblem();
-    }
-  }
-
   private static final Set<PosixFilePermission> FOLDER =
       PosixFilePermissions.fromString("rwx------");
   private static final Set<PosixFilePermission> FILE = PosixFilePermissions.fromString("rw-------");
@@ -236,7 +230,7 @@ public record Plan(List<Action> actions) {
 
   /** Has a file made beside its place and puts it there; a failure leaves nothing. */
   private static void make(String what, Path path, boolean replace, Maker maker) {
-    Path part = path.resolveSibling("." + path.getFileName() + ".part");
+    Path part = path.resolveSibling(".part." + path.getFileName());
     try {
       try {
         Files.deleteIfExists(part);

@@ -67,21 +67,42 @@ public final class Preflight {
         throw new Problem("`" + command.toShell() + "` failed", "see its output above");
       }
     } else {
-      Argv quiet = Argv.of("env", "DEBIAN_FRONTEND=noninteractive").then(command); // asks nothing
+      // apt asks nothing then; sudo would not pass the variable on from outside
+      Argv variable = Argv.of("env", "DEBIAN_FRONTEND=noninteractive");
+      Argv quiet =
+          command.program().equals("sudo")
+              ? Argv.of("sudo").then(variable).then(command.rest())
+              : variable.then(command);
       Commands.run(quiet, Duration.ofMinutes(30), line -> {}).orProblem();
     }
   }
 
-  /** Checks everything about a set of nodes that are about to start on this host. */
-  public static void launch(
-      Cluster cluster, List<Node> starting, Probe probe, Layout layout, Terminal terminal) {
+  /**
+   * Checks whether this host has room for VMs.
+   *
+   * @param all the nodes that will run then
+   * @param starting those of them that do not run yet
+   */
+  public static void room(
+      Cluster cluster,
+      List<Node> all,
+      List<Node> starting,
+      Host host,
+      Layout layout,
+      Terminal terminal) {
     Preflight preflight = new Preflight();
-    preflight.qemuVersion(probe);
-    preflight.memory(cluster, probe.host());
+    preflight.memory(all, host);
     preflight.disk(starting, layout);
     preflight.ports(cluster, starting);
-    preflight.socketPaths(cluster, probe.host().os(), layout);
-    preflight.network(cluster, probe.host(), terminal);
+    preflight.socketPaths(cluster, host.os(), layout);
+    preflight.network(cluster, host, terminal);
+    preflight.orProblem();
+  }
+
+  /** Checks whether this host's QEMU is new enough. */
+  public static void qemu(Probe probe) {
+    Preflight preflight = new Preflight();
+    preflight.qemuVersion(probe);
     preflight.orProblem();
   }
 
@@ -111,9 +132,8 @@ public final class Preflight {
     return false;
   }
 
-  private void memory(Cluster cluster, Host host) {
-    long needed =
-        cluster.nodes().stream().mapToLong(node -> node.size().memoryMiB() + OVERHEAD_MIB).sum();
+  private void memory(List<Node> nodes, Host host) {
+    long needed = nodes.stream().mapToLong(node -> node.size().memoryMiB() + OVERHEAD_MIB).sum();
     if (needed > host.memoryMiB()) {
       obstacle(
           "the cluster's VMs need %d MiB of memory, this machine has %d"
@@ -191,7 +211,8 @@ public final class Preflight {
         .ifPresent(
             nic -> {
               String fact =
-                  "%s has an address in the cluster's subnet %s".formatted(nic, cluster.subnet());
+                  "the network of %s overlaps the cluster's subnet %s"
+                      .formatted(nic, cluster.subnet());
               String hint = "choose another `subnet:` (and `vip:`) in cluster.yaml";
               if (cluster.network() instanceof Network.User) {
                 // the cluster's LAN never meets the host's; only guests can't reach that network
@@ -207,7 +228,10 @@ public final class Preflight {
       for (NetworkInterface nic : Collections.list(NetworkInterface.getNetworkInterfaces())) {
         for (InterfaceAddress address : nic.getInterfaceAddresses()) {
           byte[] bytes = address.getAddress().getAddress();
-          if (bytes.length == 4 && subnet.contains(address.getAddress().getHostAddress())) {
+          if (bytes.length == 4
+              && subnet.overlaps(
+                  Subnet.around(
+                      address.getAddress().getHostAddress(), address.getNetworkPrefixLength()))) {
             return Optional.of(nic.getName());
           }
         }

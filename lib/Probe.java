@@ -37,9 +37,14 @@ public record Probe(Host host, String accelerator, String qemuVersion) {
     if (qemu.isEmpty()) {
       return new Probe(emulated, "tcg: assumed, " + arch.qemu() + " is not installed", "");
     }
+    Optional<String> obstacle = os == Host.Os.LINUX ? kvmObstacle() : Optional.empty();
+    if (obstacle.isPresent()) { // not remembered: the user is told how to take it away
+      String line = wanted.word() + ": " + obstacle.get() + "; using tcg (slow)";
+      return new Probe(emulated, line, version(emulated));
+    }
     Verdict verdict =
         new Memory(memory, key(qemu.get(), kernel), remember)
-            .recall(() -> os == Host.Os.LINUX ? tryKvm(accelerated, kernel) : tryHvf(accelerated));
+            .recall(() -> tried(accelerated, emulated, kernel));
     if (verdict.failure().isEmpty()) {
       // without an image nothing has run yet, and a guest may still fail to
       String how = kernel.isPresent() || os == Host.Os.DARWIN ? "works" : "QEMU starts with it";
@@ -49,33 +54,16 @@ public record Probe(Host host, String accelerator, String qemuVersion) {
     return new Probe(emulated, line, verdict.qemuVersion());
   }
 
-  private static Verdict tryKvm(Host host, Optional<Image.Kernel> kernel) {
-    return kvmObstacle()
-        .map(obstacle -> new Verdict(version(host), obstacle))
-        .orElseGet(() -> tried(host, kernel, "/dev/kvm opens, but "));
-  }
-
-  private static Verdict tryHvf(Host host) {
-    return tried(host, Optional.empty(), "");
-  }
-
-  private static Verdict tried(Host host, Optional<Image.Kernel> kernel, String prefix) {
-    Trial.Outcome outcome = Trial.of(host, kernel);
+  private static Verdict tried(Host host, Host emulated, Optional<Image.Kernel> kernel) {
+    boolean linux = host.os() == Host.Os.LINUX;
+    Trial.Outcome outcome = Trial.of(host, linux ? kernel : Optional.empty());
     return outcome.failure().isEmpty()
         ? new Verdict(outcome.qemuVersion(), "")
-        : new Verdict(version(host), prefix + outcome.failure());
+        : new Verdict(version(emulated), (linux ? "/dev/kvm opens, but " : "") + outcome.failure());
   }
 
   /** QEMU's version by a start without the accelerator in question. */
-  private static String version(Host host) {
-    Host emulated =
-        new Host(
-            host.os(),
-            host.arch(),
-            Host.Accelerator.TCG,
-            host.firmware(),
-            host.cores(),
-            host.memoryMiB());
+  private static String version(Host emulated) {
     return Trial.of(emulated, Optional.empty()).qemuVersion();
   }
 
@@ -85,13 +73,19 @@ public record Probe(Host host, String accelerator, String qemuVersion) {
       Path boot = Path.of("/proc/sys/kernel/random/boot_id");
       return String.join(
           " ",
-          Files.exists(boot) ? Files.readString(boot).strip() : "",
+          Files.readString(boot).strip(),
           qemu.toRealPath().toString(),
           Files.getLastModifiedTime(qemu).toString(),
           kernel.map(image -> image.vmlinuz().toString()).orElse("-"));
     } catch (IOException e) {
-      return ""; // then nothing is remembered
+      return ""; // such as on macOS, where a trial is quick: then nothing is remembered
     }
+  }
+
+  /** {@return the facts that need no QEMU; as if it could only emulate} */
+  public static Host facts() {
+    Host.Arch arch = Host.Arch.current();
+    return facts(Host.Os.current(), arch, Host.Accelerator.TCG, Commands.find(arch.qemu()));
   }
 
   private static Host facts(

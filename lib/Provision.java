@@ -62,6 +62,10 @@ public record Provision(
     actions.add(
         new Plan.Make(
             files.disk(), disk -> Disk.overlay(image, disk, node.size().diskGiB()), false));
+    if (boot instanceof Boot.ByKernel direct) {
+      actions.add(new Plan.Copy(direct.kernel().vmlinuz(), files.kernel()));
+      actions.add(new Plan.Copy(direct.kernel().initrd(), files.initrd()));
+    }
     if (boot instanceof Boot.ByFirmware firmware) {
       actions.add(new Plan.Copy(firmware.firmware().variables(), files.efiVariables()));
     }
@@ -85,6 +89,17 @@ public record Provision(
             key(files.hostKey())));
     contents.put(folder.resolve("meta-data"), CloudInit.metaData(cluster, node));
     contents.put(folder.resolve("network-config"), CloudInit.networkConfig(cluster, node));
+    Path network = folder.resolve("network-config");
+    if (Files.exists(files.disk())
+        && Files.exists(network)
+        && !holds(network, contents.get(network))) {
+      // cloud-init sets a network up once a disk
+      throw new Problem(
+          node.name() + ": cluster.yaml gives it another address or network than its disk has",
+          "make it anew with stop-all.java --destroy --only "
+              + node.name()
+              + ", or undo the change in cluster.yaml");
+    }
     boolean same =
         Files.exists(files.seed())
             && contents.entrySet().stream().allMatch(file -> holds(file.getKey(), file.getValue()));

@@ -78,7 +78,11 @@ public record Readiness(
     reached.accept(Stage.READY);
   }
 
-  /** {@return how far the node is right now, in at most a few seconds} */
+  /**
+   * {@return how far the node is right now}
+   *
+   * @throws Problem if it shows another host key or refuses the login
+   */
   public Stage now() {
     if (!vm.alive()) {
       return Stage.STOPPED;
@@ -90,9 +94,12 @@ public record Readiness(
       return Stage.BOOTING;
     }
     try (Ssh ssh = Ssh.login(endpoint, user, hostKey(), identity, LOGIN)) {
-      return ssh.run("test -e /run/cloud-init/result.json", LOGIN).exit() == 0
-          ? Stage.READY
-          : Stage.CLOUD_INIT;
+      Ssh.Result done =
+          ssh.run("[ -e /run/cloud-init/result.json ] && cat /run/cloud-init/status.json", LOGIN);
+      if (done.exit() != 0) {
+        return Stage.CLOUD_INIT;
+      }
+      return errors(done.out()).isEmpty() ? Stage.READY : Stage.FAILED;
     } catch (IOException e) {
       return Stage.SSH;
     }

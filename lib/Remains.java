@@ -43,12 +43,12 @@ public final class Remains {
 
   /** Whether it is one of a node's files; a run that was killed leaves half-made ones. */
   private static boolean isOurs(Path path, Layout.Files files) {
-    String name = path.getFileName().toString().replaceFirst("^\\.(.+)\\.part(\\.pub)?$", "$1");
+    String name = path.getFileName().toString().replaceFirst("^\\.part\\.", "");
     Path whole = path.resolveSibling(name);
     Path seed = files.seedFolder();
     return Stream.of(
             Stream.of(files.folder(), files.disk(), files.seed(), files.efiVariables()),
-            Stream.of(files.launch(), files.console(), files.pid()),
+            Stream.of(files.launch(), files.console(), files.pid(), files.kernel(), files.initrd()),
             Stream.of(files.hostKey(), files.hostKeyPublic(), seed),
             Stream.of("user-data", "meta-data", "network-config").map(seed::resolve))
         .flatMap(ours -> ours)

@@ -2,6 +2,7 @@ package lib;
 
 import java.time.Duration;
 import java.util.List;
+import java.util.Optional;
 
 /** Ends VMs, all at once: the power button first, then QEMU's {@code quit}, then kill. */
 public record Shutdown(Layout layout, Terminal terminal) {
@@ -14,32 +15,29 @@ public record Shutdown(Layout layout, Terminal terminal) {
    * @throws Problem naming each node whose QEMU outlives even a kill
    */
   public void stop(List<Node> nodes) {
+    List<Node> running = nodes.stream().filter(node -> Vm.of(node, layout).alive()).toList();
     List<Problem> problems =
-        nodes.parallelStream()
-            .filter(node -> Vm.of(node, layout).alive())
-            .map(this::stop)
-            .filter(problem -> problem != null)
-            .toList();
+        EachNode.map(running, this::stop).stream().flatMap(Optional::stream).toList();
     if (!problems.isEmpty()) {
       throw Problem.all(problems);
     }
   }
 
-  /** Stops one node; returns the problem, or null. */
-  private Problem stop(Node node) {
+  private Optional<Problem> stop(Node node) {
     Vm vm = Vm.of(node, layout);
     long start = System.nanoTime();
     String way = way(vm);
     if (vm.alive()) {
-      return new Problem(
-          node.name()
-              + ": QEMU does not end, process "
-              + vm.process().map(ProcessHandle::pid).orElse(0L),
-          "it may hang on a broken disk: see dmesg");
+      return Optional.of(
+          new Problem(
+              node.name()
+                  + ": QEMU does not end, process "
+                  + vm.process().map(ProcessHandle::pid).orElse(0L),
+              "it may hang on a broken disk: see dmesg"));
     }
     long seconds = (System.nanoTime() - start) / 1_000_000_000;
     terminal.line("%-12s %-11s %4d s", node.name(), way, seconds);
-    return null;
+    return Optional.empty();
   }
 
   private static String way(Vm vm) {

@@ -3,15 +3,13 @@ package lib;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import java.util.Set;
 import java.util.function.Predicate;
-import java.util.stream.Collectors;
 
 /**
  * The tmux session {@code NAME-ssh}: windows {@code gateway}, {@code control}, {@code worker} and
  * {@code nodes} (control and worker), a pane with SSH a node.
  */
-public record SshSession(String session, List<Tmux.Window> windows) {
+public record SshSession(String session, List<Tmux.Window> windows, Sessions sessions) {
 
   /** {@return the session for some nodes of a cluster; a window without nodes is left out} */
   public static SshSession of(Cluster cluster, Layout layout, List<Node> nodes) {
@@ -20,7 +18,7 @@ public record SshSession(String session, List<Tmux.Window> windows) {
       window(role.word(), nodes, node -> node.role() == role, layout).ifPresent(windows::add);
     }
     window("nodes", nodes, node -> node.role() != Role.GATEWAY, layout).ifPresent(windows::add);
-    return new SshSession(cluster.sshSession(), windows);
+    return new SshSession(cluster.sshSession(), windows, new Sessions(layout.state()));
   }
 
   private static Optional<Tmux.Window> window(
@@ -36,40 +34,42 @@ public record SshSession(String session, List<Tmux.Window> windows) {
   /** {@return the commands that make it} */
   public List<Argv> commands() {
     List<Argv> commands = new ArrayList<>(Tmux.session(session, windows));
+    commands.add(Tmux.claim(session, sessions.state()));
     commands.add(Tmux.syncKey(session));
     return commands;
   }
 
-  /** Makes it; if it is there with the same panes, only connects those anew whose SSH has ended. */
+  /**
+   * Makes it. If it is there, connects panes anew whose SSH has ended and adds what is missing;
+   * what goes on in the other panes is not touched.
+   */
   public void open() {
-    List<Tmux.Found> found = VmSession.panes(session);
-    if (!found.isEmpty() && titles(found).equals(titles())) {
-      found.stream().filter(Tmux.Found::dead).forEach(this::connect);
+    List<Tmux.Found> found = sessions.panes(session);
+    if (found.isEmpty()) {
+      sessions.make(session, commands());
       return;
     }
-    if (!found.isEmpty()) {
-      Commands.run(Tmux.killSession(session)).orProblem(); // of other nodes
+    for (Tmux.Window window : windows) {
+      List<Tmux.Found> there =
+          found.stream().filter(pane -> pane.window().equals(window.name())).toList();
+      for (Tmux.Pane pane : window.panes()) {
+        mend(window, there, pane).ifPresent(command -> Commands.run(command).orProblem());
+        if (there.isEmpty()) {
+          there = List.of(new Tmux.Found(window.name(), "", "", false)); // now it is there
+        }
+      }
     }
-    commands().forEach(command -> Commands.run(command).orProblem());
   }
 
-  private void connect(Tmux.Found pane) {
-    windows.stream()
-        .flatMap(window -> window.panes().stream())
-        .filter(wanted -> wanted.title().equals(pane.title()))
-        .findFirst()
-        .ifPresent(wanted -> Commands.run(Tmux.respawn(pane.id(), wanted.command())).orProblem());
-  }
-
-  private Set<String> titles() {
-    return windows.stream()
-        .flatMap(window -> window.panes().stream().map(pane -> window.name() + " " + pane.title()))
-        .collect(Collectors.toSet());
-  }
-
-  private static Set<String> titles(List<Tmux.Found> panes) {
-    return panes.stream()
-        .map(pane -> pane.window() + " " + pane.title())
-        .collect(Collectors.toSet());
+  private Optional<Argv> mend(Tmux.Window window, List<Tmux.Found> there, Tmux.Pane pane) {
+    if (there.isEmpty()) {
+      return Optional.of(Tmux.newWindow(session, new Tmux.Window(window.name(), List.of(pane))));
+    }
+    Optional<Tmux.Found> own =
+        there.stream().filter(found -> found.title().equals(pane.title())).findFirst();
+    if (own.isEmpty()) {
+      return Optional.of(Tmux.newPane(session, window.name(), pane));
+    }
+    return own.filter(Tmux.Found::dead).map(dead -> Tmux.respawn(dead.id(), pane.command()));
   }
 }

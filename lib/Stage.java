@@ -15,7 +15,9 @@ public enum Stage {
   /** A login with the known host key works; cloud-init is still at work. */
   CLOUD_INIT,
   /** cloud-init is done without errors. */
-  READY;
+  READY,
+  /** cloud-init is done, with errors. */
+  FAILED;
 
   /** {@return its word in output: {@code cloud-init}} */
   public String word() {

@@ -30,6 +30,11 @@ public record Subnet(int base, int prefix) {
     return new Subnet(base, prefix);
   }
 
+  /** {@return the subnet of any prefix that an address is in} */
+  public static Subnet around(String address, int prefix) {
+    return new Subnet(address(address) & (prefix == 0 ? 0 : mask(prefix)), prefix);
+  }
+
   /**
    * {@return the 32 bits of a dotted IPv4 address}
    *
@@ -76,7 +81,8 @@ public record Subnet(int base, int prefix) {
 
   /** {@return whether the two share an address} */
   public boolean overlaps(Subnet other) {
-    int shorter = mask(Math.min(prefix, other.prefix));
+    int least = Math.min(prefix, other.prefix);
+    int shorter = least == 0 ? 0 : mask(least); // Java shifts by 32 as by 0
     return (base & shorter) == (other.base & shorter);
   }
 

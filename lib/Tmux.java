@@ -1,5 +1,6 @@
 package lib;
 
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -114,6 +115,18 @@ public final class Tmux {
         .toList();
   }
 
+  /** {@return the command that marks a session as that of the cluster with this state folder} */
+  public static Argv claim(String session, Path state) {
+    return Argv.of("tmux", "set-option")
+        .option("-t", "=" + session + ":")
+        .option("@kubenet", state);
+  }
+
+  /** {@return the command that prints what {@link #claim} set} */
+  public static Argv owner(String session) {
+    return Argv.of("tmux", "show-options", "-qv").option("-t", "=" + session + ":").add("@kubenet");
+  }
+
   /** {@return the command that ends a session and all that runs in it} */
   public static Argv killSession(String session) {
     return Argv.of("tmux", "kill-session").option("-t", "=" + session);
@@ -143,8 +156,6 @@ public final class Tmux {
   public static Argv syncKey(String session) {
     String target = "=" + session + ":";
     return Argv.of("tmux", "set-option")
-        .option("-t", target)
-        .add("@kubenet", "1", ";", "set-option")
         .option("-t", target)
         .add("status-right-length", "60", ";", "set-option")
         .option("-t", target)

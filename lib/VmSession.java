@@ -1,18 +1,21 @@
 package lib;
 
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.stream.Collectors;
 
 /**
  * The tmux session {@code NAME-vms}: a pane a node, each running its {@code launch.sh}, and the LAN
  * switch in a pane of its own. What runs in it goes on when the script ends.
  */
-public record VmSession(String session, LanSwitch lan) {
+public record VmSession(String session, LanSwitch lan, Sessions sessions) {
   private static final String WINDOW = "vms";
 
   /** {@return the session of a cluster} */
   public static VmSession of(Cluster cluster, Layout layout) {
-    return new VmSession(cluster.vmsSession(), new LanSwitch(layout.lan()));
+    return new VmSession(
+        cluster.vmsSession(), new LanSwitch(layout.lan()), new Sessions(layout.state()));
   }
 
   /** {@return the command of a node's pane} */
@@ -43,18 +46,15 @@ public record VmSession(String session, LanSwitch lan) {
     Tmux.Window vms = new Tmux.Window(WINDOW, panes);
     Tmux.Window switches =
         new Tmux.Window(LanSwitch.TITLE, List.of(new Tmux.Pane(LanSwitch.TITLE, lan.command())));
-    return Tmux.session(session, withLan ? List.of(switches, vms) : List.of(vms));
-  }
-
-  /** {@return the panes of the session; none if there is no session} */
-  public static List<Tmux.Found> panes(String session) {
-    Commands.Result result = Commands.run(Tmux.listPanes(session));
-    return result.succeeded() ? Tmux.panes(result.out()) : List.of();
+    List<Argv> commands =
+        new ArrayList<>(Tmux.session(session, withLan ? List.of(switches, vms) : List.of(vms)));
+    commands.add(Tmux.claim(session, sessions.state()));
+    return commands;
   }
 
   /** Runs a command in the pane of this title: the one that is there, or a new one. */
   private void show(String window, String title, Argv command) {
-    List<Tmux.Found> panes = panes(session);
+    List<Tmux.Found> panes = sessions.panes(session);
     Optional<Tmux.Found> own =
         panes.stream().filter(pane -> pane.title().equals(title)).findFirst();
     Tmux.Pane pane = new Tmux.Pane(title, command);
@@ -62,7 +62,9 @@ public record VmSession(String session, LanSwitch lan) {
     if (own.isPresent()) {
       tmux = Tmux.respawn(own.get().id(), command);
     } else if (panes.isEmpty()) {
-      tmux = Tmux.session(session, List.of(new Tmux.Window(window, List.of(pane)))).get(0);
+      Tmux.Window first = new Tmux.Window(window, List.of(pane));
+      sessions.make(session, Tmux.session(session, List.of(first)));
+      return;
     } else if (panes.stream().anyMatch(other -> other.window().equals(window))) {
       tmux = Tmux.newPane(session, window, pane);
     } else {
@@ -71,8 +73,24 @@ public record VmSession(String session, LanSwitch lan) {
     Commands.run(tmux).orProblem();
   }
 
-  /** Ends the session, the LAN switch with it; the VMs must have ended before. */
-  public void end() {
-    Commands.run(Tmux.killSession(session)); // there may be none
+  /**
+   * Ends the session, the LAN switch with it.
+   *
+   * @throws Problem if a VM runs in it that is not among {@code nodes}, which have ended before
+   */
+  public void end(List<Node> nodes) {
+    List<String> names = nodes.stream().map(Node::name).toList();
+    String strangers =
+        sessions.panes(session).stream()
+            .filter(pane -> !pane.dead() && pane.window().equals(WINDOW))
+            .map(Tmux.Found::title)
+            .filter(title -> !names.contains(title))
+            .collect(Collectors.joining(", "));
+    if (!strangers.isEmpty()) {
+      throw new Problem(
+          "%s still run, and are no nodes of the cluster file".formatted(strangers),
+          "raise `count` to what it was, and stop them; or end them in tmux session " + session);
+    }
+    sessions.end(session);
   }
 }

@@ -92,8 +92,8 @@ class BootTest {
                 .arguments(Lab.LAYOUT.node(Cluster.standard().node("worker0"))))
         .isEqualTo(
             Argv.empty()
-                .option("-kernel", "/vmlinuz")
-                .option("-initrd", "/initrd")
+                .option("-kernel", "/lab/nodes/worker0/vmlinuz")
+                .option("-initrd", "/lab/nodes/worker0/initrd.img")
                 .option("-append", "root=LABEL=x ro console=ttyAMA0"));
   }
 }

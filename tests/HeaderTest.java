@@ -30,8 +30,8 @@ class HeaderTest {
           "Boot CloudInit ClusterFile SshConfig",
           "Qemu",
           // From here on files touch the world.
-          "Commands Lock Qmp Wait",
-          "LanSwitch Plan Ssh Terminal Tool Trial Vm",
+          "Commands EachNode Lock Qmp Wait",
+          "LanSwitch Plan Sessions Ssh Terminal Tool Trial Vm",
           "DebianBuilt Probe Progress Provision Readiness Remains RoleFiles Shutdown VmSession",
           "Admission NodeStatus Options Preflight ReadyAll SshSession",
           "ImageBuild",

@@ -19,7 +19,7 @@ class NodeStatusTest {
   void tableIsGolden() {
     Golden.check("status/table.txt", NodeStatus.table(ROWS) + "\n");
     assertThat(NodeStatus.table(List.of()))
-        .isEqualTo("NODE         STAGE        SECONDS  ADDRESS         SSH              PID");
+        .isEqualTo("NODE         STAGE        SECONDS  ADDRESS         SSH                PID");
   }
 
   @Test

@@ -102,8 +102,7 @@ class PlanTest {
                 new Plan.Copy(Path.of("/v"), nodes.resolve("w")),
                 new Plan.MakeKey(nodes.resolve("disk"), "c"),
                 new Plan.MakeKey(nodes.resolve("key"), "c"),
-                new Plan.Remove(nodes.resolve("seed")),
-                new Plan.Run(Argv.of("echo", "a b"))));
+                new Plan.Remove(nodes.resolve("seed"))));
 
     assertThat(plan.describe())
         .isEqualTo(
@@ -118,7 +117,6 @@ class PlanTest {
             # keeps 'DIR/disk'
             ssh-keygen -q -t ed25519 -N '' -C c -f 'DIR/key'
             rm -f 'DIR/seed'
-            echo 'a b'
             """
                 .replace("DIR", nodes.toString())
                 .lines()
@@ -173,7 +171,7 @@ class PlanTest {
   void whateverStandsInTheWayOfATextIsReplaced() throws IOException {
     Path file = folder.resolve("text");
     Files.write(file, new byte[] {(byte) 0xff, (byte) 0xfe, 0});
-    Files.writeString(folder.resolve(".text.part"), "left by a killed run");
+    Files.writeString(folder.resolve(".part.text"), "left by a killed run");
 
     new Plan.Write(file, "new", false).run();
 
@@ -195,7 +193,7 @@ class PlanTest {
             """
             `sh` ended with exit code 3:
             no room
-            (to see it again, run: sh -c 'echo half > %s/.disk.part; echo no room >&2; exit 3')\
+            (to see it again, run: sh -c 'echo half > %s/.part.disk; echo no room >&2; exit 3')\
             """
                 .formatted(folder));
     assertThat(names()).isEmpty();
@@ -229,8 +227,8 @@ class PlanTest {
   void aHalfMadeKeyPairIsRepaired() throws IOException {
     Path key = folder.resolve("key");
     Files.writeString(folder.resolve("key.pub"), "of a killed run");
-    Files.writeString(folder.resolve(".key.part"), "half");
-    Files.writeString(folder.resolve(".key.part.pub"), "half");
+    Files.writeString(folder.resolve(".part.key"), "half");
+    Files.writeString(folder.resolve(".part.key.pub"), "half");
 
     new Plan.MakeKey(key, "comment").run();
 
@@ -268,14 +266,17 @@ class PlanTest {
   }
 
   @Test
-  void anOpenFolderOfOursIsClosed() throws IOException {
+  void anOpenFolderIsRefusedAndLeftAsItIs() throws IOException {
     Path open = Files.createDirectory(folder.resolve("open"));
     Files.setPosixFilePermissions(open, PosixFilePermissions.fromString("rwxrwxrwx"));
 
-    new Plan.Folder(open).run();
-
+    assertThat(Lab.problem(() -> new Plan.Folder(open).run()))
+        .isEqualTo(
+            open
+                + " is a folder that others can look into\n"
+                + "(close it with `chmod 700`, or choose another one (--state))");
     assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(open)))
-        .isEqualTo("rwx------");
+        .isEqualTo("rwxrwxrwx");
   }
 
   @Test
@@ -284,7 +285,7 @@ class PlanTest {
 
     assertThat(Lab.problem(() -> new Plan.Write(missing, "", false).run()))
         .isEqualTo(
-            "cannot write %s: %s/no/.text.part\n(check that the disk has room and the folder is yours)"
+            "cannot write %s: %s/no/.part.text\n(check that the disk has room and the folder is yours)"
                 .formatted(missing, folder));
   }
 

@@ -194,8 +194,8 @@ class QemuTest {
       sparse(root.resolve("share/OVMF/OVMF_CODE_4M.fd"), 3653632);
       sparse(root.resolve("share/AAVMF/AAVMF_CODE.fd"), 64 << 20);
       sparse(node.resolve("efi-variables.fd"), x86 ? 540672 : 64 << 20);
-      sparse(root.resolve("images/initrd.img"), 4096);
-      kernel(root.resolve("images/vmlinuz"));
+      sparse(node.resolve("initrd.img"), 4096);
+      kernel(node.resolve("vmlinuz"));
     }
 
     private static void sparse(Path file, long size) throws IOException {
