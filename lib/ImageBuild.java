@@ -93,7 +93,7 @@ public record ImageBuild(Path folder, Host.Arch arch, Set<String> packages) {
   /** Builds it, unless another process did so meanwhile; shows a line for each stage. */
   public void run(Terminal terminal, boolean yes) {
     boolean root = Host.isRoot();
-    new Plan.Folder(folder.getParent()).run();
+    Plan.cacheFolder(folder.getParent());
     try (Lock lock = Lock.await(folder.getParent().resolve("lock"))) {
       if (isDone()) {
         return;

@@ -209,6 +209,15 @@ public record Plan(List<Action> actions) {
     }
   }
 
+  /** Makes a folder of the cache, and those above it; what is there may be open to others. */
+  public static void cacheFolder(Path path) {
+    try {
+      Files.createDirectories(path, PosixFilePermissions.asFileAttribute(FOLDER));
+    } catch (IOException e) {
+      throw failed("make folder", path, e);
+    }
+  }
+
   private static final Set<PosixFilePermission> FOLDER =
       PosixFilePermissions.fromString("rwx------");
   private static final Set<PosixFilePermission> FILE = PosixFilePermissions.fromString("rw-------");

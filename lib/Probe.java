@@ -126,7 +126,7 @@ public record Probe(Host host, String accelerator, String qemuVersion) {
       Verdict verdict = trial.get();
       String content = key + "\n" + verdict.qemuVersion() + "\n" + verdict.failure() + "\n";
       if (remember) {
-        new Plan.Folder(file.getParent()).run();
+        Plan.cacheFolder(file.getParent());
         new Plan.Write(file, content, false).run();
       }
       return verdict;
