@@ -90,7 +90,7 @@ public record Readiness(
     if (vm.isQueued()) {
       return Stage.QUEUED;
     }
-    if (!Ssh.greets(endpoint, GREETING)) {
+    if (!Ssh.greets(endpoint, GREETING.multipliedBy(slowness))) { // one look, so a patient one
       return Stage.BOOTING;
     }
     try (Ssh ssh = Ssh.login(endpoint, user, hostKey(), identity, LOGIN)) {
