@@ -1,6 +1,7 @@
 package lib;
 
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 
 /** The tmux sessions of one cluster; those of other clusters and people are left alone. */
@@ -22,10 +23,11 @@ public record Sessions(Path state) {
     return result.succeeded() ? Tmux.panes(result.out()) : List.of();
   }
 
-  /** Runs commands that make a session, and marks it as this cluster's. */
-  public void make(String session, List<Argv> commands) {
-    commands.forEach(command -> Commands.run(command).orProblem());
-    Commands.run(Tmux.claim(session, state)).orProblem();
+  /** {@return the commands that make a session and mark it as this cluster's} */
+  public List<Argv> commands(String session, List<Tmux.Window> windows) {
+    List<Argv> commands = new ArrayList<>(Tmux.session(session, windows));
+    commands.add(Tmux.claim(session, state));
+    return commands;
   }
 
   /** Ends a session, if it is there; all that runs in it ends. */

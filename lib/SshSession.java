@@ -33,8 +33,7 @@ public record SshSession(String session, List<Tmux.Window> windows, Sessions ses
 
   /** {@return the commands that make it} */
   public List<Argv> commands() {
-    List<Argv> commands = new ArrayList<>(Tmux.session(session, windows));
-    commands.add(Tmux.claim(session, sessions.state()));
+    List<Argv> commands = sessions.commands(session, windows);
     commands.add(Tmux.syncKey(session));
     return commands;
   }
@@ -46,7 +45,7 @@ public record SshSession(String session, List<Tmux.Window> windows, Sessions ses
   public void open() {
     List<Tmux.Found> found = sessions.panes(session);
     if (found.isEmpty()) {
-      sessions.make(session, commands());
+      commands().forEach(command -> Commands.run(command).orProblem());
       return;
     }
     for (Tmux.Window window : windows) {

@@ -1,6 +1,5 @@
 package lib;
 
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.stream.Collectors;
@@ -46,10 +45,7 @@ public record VmSession(String session, LanSwitch lan, Sessions sessions) {
     Tmux.Window vms = new Tmux.Window(WINDOW, panes);
     Tmux.Window switches =
         new Tmux.Window(LanSwitch.TITLE, List.of(new Tmux.Pane(LanSwitch.TITLE, lan.command())));
-    List<Argv> commands =
-        new ArrayList<>(Tmux.session(session, withLan ? List.of(switches, vms) : List.of(vms)));
-    commands.add(Tmux.claim(session, sessions.state()));
-    return commands;
+    return sessions.commands(session, withLan ? List.of(switches, vms) : List.of(vms));
   }
 
   /** Runs a command in the pane of this title: the one that is there, or a new one. */
@@ -63,7 +59,7 @@ public record VmSession(String session, LanSwitch lan, Sessions sessions) {
       tmux = Tmux.respawn(own.get().id(), command);
     } else if (panes.isEmpty()) {
       Tmux.Window first = new Tmux.Window(window, List.of(pane));
-      sessions.make(session, Tmux.session(session, List.of(first)));
+      sessions.commands(session, List.of(first)).forEach(step -> Commands.run(step).orProblem());
       return;
     } else if (panes.stream().anyMatch(other -> other.window().equals(window))) {
       tmux = Tmux.newPane(session, window, pane);
