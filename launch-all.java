@@ -5,57 +5,73 @@
 //MAIN LaunchAll
 //DEPS info.picocli:picocli:4.7.7
 //SOURCES lib/Argv.java
+//SOURCES lib/Digest.java
 //SOURCES lib/Firmware.java
 //SOURCES lib/Image.java
+//SOURCES lib/Meter.java
 //SOURCES lib/Problem.java
 //SOURCES lib/Qmp.java
 //SOURCES lib/Role.java
 //SOURCES lib/Stage.java
 //SOURCES lib/Subnet.java
+//SOURCES lib/WebProxy.java
 //SOURCES lib/Yaml.java
 //SOURCES lib/Commands.java
 //SOURCES lib/Host.java
 //SOURCES lib/Node.java
+//SOURCES lib/RecipeFiles.java
 //SOURCES lib/SshKey.java
 //SOURCES lib/Tmux.java
 //SOURCES lib/Wait.java
 //SOURCES lib/Disk.java
 //SOURCES lib/EachNode.java
+//SOURCES lib/ImageSource.java
 //SOURCES lib/LanSwitch.java
 //SOURCES lib/Layout.java
 //SOURCES lib/Network.java
 //SOURCES lib/Plan.java
+//SOURCES lib/QemuImg.java
 //SOURCES lib/Sessions.java
 //SOURCES lib/Terminal.java
 //SOURCES lib/Tool.java
 //SOURCES lib/Cluster.java
 //SOURCES lib/DebianBuilt.java
+//SOURCES lib/Download.java
+//SOURCES lib/ImageMaker.java
 //SOURCES lib/Lock.java
 //SOURCES lib/Progress.java
 //SOURCES lib/Ssh.java
 //SOURCES lib/Vm.java
+//SOURCES lib/BaseImage.java
 //SOURCES lib/Boot.java
 //SOURCES lib/CloudInit.java
 //SOURCES lib/ClusterFile.java
 //SOURCES lib/ImageBuild.java
+//SOURCES lib/ImageDownload.java
+//SOURCES lib/ImageImport.java
 //SOURCES lib/Readiness.java
 //SOURCES lib/SshConfig.java
 //SOURCES lib/VmSession.java
 //SOURCES lib/Admission.java
-//SOURCES lib/Images.java
+//SOURCES lib/ImageOptions.java
 //SOURCES lib/Options.java
 //SOURCES lib/Qemu.java
 //SOURCES lib/RoleFiles.java
+//SOURCES lib/Bake.java
 //SOURCES lib/Provision.java
 //SOURCES lib/Trial.java
 //SOURCES lib/Probe.java
 //SOURCES lib/Preflight.java
+//SOURCES lib/ImageStore.java
+//SOURCES lib/Images.java
 //SOURCES lib/Launch.java
 //FILES cloud-init/gateway.yaml=cloud-init/gateway.yaml
 //FILES cloud-init/control.yaml=cloud-init/control.yaml
 //FILES cloud-init/worker.yaml=cloud-init/worker.yaml
 //FILES image/after.sh=image/after.sh
+//FILES image/bake.sh=image/bake.sh
 //FILES image/before.sh=image/before.sh
+//FILES image/boot.sh=image/boot.sh
 //FILES image/grub.cfg=image/grub.cfg
 //RUNTIME_OPTIONS -XX:+UseSerialGC -XX:TieredStopAtLevel=1
 
@@ -63,6 +79,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
 import lib.Admission;
+import lib.ImageOptions;
 import lib.Launch;
 import lib.Lock;
 import lib.Network;
@@ -87,6 +104,7 @@ import picocli.CommandLine.Mixin;
     })
 class LaunchAll implements Callable<Integer> {
   @Mixin private Options options;
+  @Mixin private ImageOptions image;
 
   public static void main(String... arguments) {
     System.exit(Options.run(new LaunchAll(), arguments));
@@ -96,7 +114,7 @@ class LaunchAll implements Callable<Integer> {
   public Integer call() {
     Terminal terminal = Terminal.current();
     List<Node> nodes = options.nodes(options.cluster());
-    Launch launch = Launch.decide(options, nodes, terminal);
+    Launch launch = Launch.decide(options, image, nodes, terminal);
     VmSession session = VmSession.of(launch.cluster(), launch.layout());
     boolean switched = launch.cluster().network() instanceof Network.User;
     boolean queued = launch.host().emulates();

@@ -5,52 +5,68 @@
 //MAIN LaunchVm
 //DEPS info.picocli:picocli:4.7.7
 //SOURCES lib/Argv.java
+//SOURCES lib/Digest.java
 //SOURCES lib/Firmware.java
 //SOURCES lib/Image.java
+//SOURCES lib/Meter.java
 //SOURCES lib/Problem.java
 //SOURCES lib/Qmp.java
 //SOURCES lib/Role.java
 //SOURCES lib/Subnet.java
+//SOURCES lib/WebProxy.java
 //SOURCES lib/Yaml.java
 //SOURCES lib/Commands.java
 //SOURCES lib/Host.java
 //SOURCES lib/Node.java
+//SOURCES lib/RecipeFiles.java
 //SOURCES lib/SshKey.java
 //SOURCES lib/Tmux.java
 //SOURCES lib/Wait.java
 //SOURCES lib/Disk.java
 //SOURCES lib/EachNode.java
+//SOURCES lib/ImageSource.java
 //SOURCES lib/LanSwitch.java
 //SOURCES lib/Layout.java
 //SOURCES lib/Network.java
 //SOURCES lib/Plan.java
+//SOURCES lib/QemuImg.java
 //SOURCES lib/Sessions.java
 //SOURCES lib/Terminal.java
 //SOURCES lib/Tool.java
 //SOURCES lib/Cluster.java
 //SOURCES lib/DebianBuilt.java
+//SOURCES lib/Download.java
+//SOURCES lib/ImageMaker.java
 //SOURCES lib/Lock.java
 //SOURCES lib/Vm.java
+//SOURCES lib/BaseImage.java
 //SOURCES lib/Boot.java
 //SOURCES lib/CloudInit.java
 //SOURCES lib/ClusterFile.java
 //SOURCES lib/ImageBuild.java
+//SOURCES lib/ImageDownload.java
+//SOURCES lib/ImageImport.java
 //SOURCES lib/SshConfig.java
 //SOURCES lib/VmSession.java
-//SOURCES lib/Images.java
+//SOURCES lib/ImageOptions.java
 //SOURCES lib/Options.java
 //SOURCES lib/Qemu.java
 //SOURCES lib/RoleFiles.java
+//SOURCES lib/Bake.java
 //SOURCES lib/Provision.java
 //SOURCES lib/Trial.java
 //SOURCES lib/Probe.java
 //SOURCES lib/Preflight.java
+//SOURCES lib/ImageStore.java
+//SOURCES lib/Images.java
 //SOURCES lib/Launch.java
 //FILES cloud-init/gateway.yaml=cloud-init/gateway.yaml
 //FILES cloud-init/control.yaml=cloud-init/control.yaml
 //FILES cloud-init/worker.yaml=cloud-init/worker.yaml
 //FILES image/after.sh=image/after.sh
+//FILES image/bake.sh=image/bake.sh
 //FILES image/before.sh=image/before.sh
+//FILES image/boot.sh=image/boot.sh
 //FILES image/grub.cfg=image/grub.cfg
 //RUNTIME_OPTIONS -XX:+UseSerialGC -XX:TieredStopAtLevel=1
 
@@ -58,6 +74,7 @@ import java.util.List;
 import java.util.concurrent.Callable;
 import lib.Argv;
 import lib.Commands;
+import lib.ImageOptions;
 import lib.Launch;
 import lib.Lock;
 import lib.Network;
@@ -82,6 +99,7 @@ import picocli.CommandLine.Parameters;
     })
 class LaunchVm implements Callable<Integer> {
   @Mixin private Options options;
+  @Mixin private ImageOptions image;
 
   @Parameters(paramLabel = "NODE", description = "The node's name, such as worker0.")
   private String name;
@@ -94,7 +112,7 @@ class LaunchVm implements Callable<Integer> {
   public Integer call() {
     Terminal terminal = Terminal.current();
     Node node = options.cluster().node(name); // a wrong name fails before anything is installed
-    Launch launch = Launch.decide(options, List.of(node), terminal);
+    Launch launch = Launch.decide(options, image, List.of(node), terminal);
     VmSession session = VmSession.of(launch.cluster(), launch.layout());
     boolean switched = launch.cluster().network() instanceof Network.User;
     if (options.dryRun()) {

@@ -7,65 +7,82 @@
 //SOURCES launch-all.java
 //SOURCES ssh-all.java
 //SOURCES lib/Argv.java
+//SOURCES lib/Digest.java
 //SOURCES lib/Firmware.java
 //SOURCES lib/Image.java
+//SOURCES lib/Meter.java
 //SOURCES lib/Problem.java
 //SOURCES lib/Qmp.java
 //SOURCES lib/Role.java
 //SOURCES lib/Stage.java
 //SOURCES lib/Subnet.java
+//SOURCES lib/WebProxy.java
 //SOURCES lib/Yaml.java
 //SOURCES lib/Commands.java
 //SOURCES lib/Host.java
 //SOURCES lib/Node.java
+//SOURCES lib/RecipeFiles.java
 //SOURCES lib/SshKey.java
 //SOURCES lib/Tmux.java
 //SOURCES lib/Wait.java
 //SOURCES lib/Disk.java
 //SOURCES lib/EachNode.java
+//SOURCES lib/ImageSource.java
 //SOURCES lib/LanSwitch.java
 //SOURCES lib/Layout.java
 //SOURCES lib/Network.java
 //SOURCES lib/Plan.java
+//SOURCES lib/QemuImg.java
 //SOURCES lib/Sessions.java
 //SOURCES lib/Terminal.java
 //SOURCES lib/Tool.java
 //SOURCES lib/Cluster.java
 //SOURCES lib/DebianBuilt.java
+//SOURCES lib/Download.java
+//SOURCES lib/ImageMaker.java
 //SOURCES lib/Lock.java
 //SOURCES lib/Progress.java
 //SOURCES lib/Ssh.java
 //SOURCES lib/Vm.java
+//SOURCES lib/BaseImage.java
 //SOURCES lib/Boot.java
 //SOURCES lib/CloudInit.java
 //SOURCES lib/ClusterFile.java
 //SOURCES lib/ImageBuild.java
+//SOURCES lib/ImageDownload.java
+//SOURCES lib/ImageImport.java
 //SOURCES lib/Readiness.java
 //SOURCES lib/SshConfig.java
 //SOURCES lib/VmSession.java
 //SOURCES lib/Admission.java
-//SOURCES lib/Images.java
+//SOURCES lib/ImageOptions.java
 //SOURCES lib/Options.java
 //SOURCES lib/Qemu.java
 //SOURCES lib/ReadyAll.java
 //SOURCES lib/RoleFiles.java
 //SOURCES lib/SshSession.java
+//SOURCES lib/Bake.java
 //SOURCES lib/Provision.java
 //SOURCES lib/Trial.java
 //SOURCES lib/Probe.java
 //SOURCES lib/Preflight.java
+//SOURCES lib/ImageStore.java
+//SOURCES lib/Images.java
 //SOURCES lib/Launch.java
 //FILES cloud-init/gateway.yaml=cloud-init/gateway.yaml
 //FILES cloud-init/control.yaml=cloud-init/control.yaml
 //FILES cloud-init/worker.yaml=cloud-init/worker.yaml
 //FILES image/after.sh=image/after.sh
+//FILES image/bake.sh=image/bake.sh
 //FILES image/before.sh=image/before.sh
+//FILES image/boot.sh=image/boot.sh
 //FILES image/grub.cfg=image/grub.cfg
 //RUNTIME_OPTIONS -XX:+UseSerialGC -XX:TieredStopAtLevel=1
 
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
+import lib.ImageOptions;
 import lib.Options;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -86,6 +103,7 @@ import picocli.CommandLine.Spec;
     })
 class Setup implements Callable<Integer> {
   @Mixin private Options options;
+  @Mixin private ImageOptions image;
   @Spec private CommandSpec spec;
 
   @Option(names = "--detach", description = "Do not show the SSH session on this terminal.")
@@ -104,6 +122,7 @@ class Setup implements Callable<Integer> {
     List<String> forLaunch = new ArrayList<>(given);
     forLaunch.removeAll(List.of("--detach", "--ready"));
     int exit = Options.run(new LaunchAll(), forLaunch.toArray(String[]::new));
-    return exit == 0 ? Options.run(new SshAll(), given.toArray(String[]::new)) : exit;
+    List<String> forSsh = ImageOptions.without(given);
+    return exit == 0 ? Options.run(new SshAll(), forSsh.toArray(String[]::new)) : exit;
   }
 }

@@ -7,6 +7,7 @@
 //SOURCES lib/Argv.java
 //SOURCES lib/Firmware.java
 //SOURCES lib/Image.java
+//SOURCES lib/Meter.java
 //SOURCES lib/Problem.java
 //SOURCES lib/Qmp.java
 //SOURCES lib/Role.java
@@ -19,6 +20,7 @@
 //SOURCES lib/SshKey.java
 //SOURCES lib/Tmux.java
 //SOURCES lib/Wait.java
+//SOURCES lib/ImageSource.java
 //SOURCES lib/Layout.java
 //SOURCES lib/Network.java
 //SOURCES lib/Plan.java

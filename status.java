@@ -5,6 +5,8 @@
 //MAIN Status
 //DEPS info.picocli:picocli:4.7.7
 //SOURCES lib/Argv.java
+//SOURCES lib/Firmware.java
+//SOURCES lib/Meter.java
 //SOURCES lib/Problem.java
 //SOURCES lib/Qmp.java
 //SOURCES lib/Role.java
@@ -12,10 +14,12 @@
 //SOURCES lib/Subnet.java
 //SOURCES lib/Yaml.java
 //SOURCES lib/Commands.java
+//SOURCES lib/Host.java
 //SOURCES lib/Node.java
 //SOURCES lib/SshKey.java
 //SOURCES lib/Wait.java
 //SOURCES lib/EachNode.java
+//SOURCES lib/ImageSource.java
 //SOURCES lib/Layout.java
 //SOURCES lib/Network.java
 //SOURCES lib/Terminal.java

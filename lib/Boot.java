@@ -1,12 +1,19 @@
 package lib;
 
 import java.nio.file.Path;
+import java.util.Map;
 
-/** How a guest comes up: through UEFI firmware, or by QEMU loading the image's kernel itself. */
+/**
+ * How a guest comes up: through UEFI firmware or BIOS and the image's boot loader, or by QEMU
+ * loading the image's kernel itself.
+ */
 public sealed interface Boot {
 
   /** {@return the part of the QEMU command that makes a node boot this way} */
   Argv arguments(Layout.Files files);
+
+  /** {@return the files that each node has a copy of its own of: copy, and what it is made of} */
+  Map<Path, Path> copies(Layout.Files files);
 
   /** {@return why it was chosen, for one line of output} */
   String reason();
@@ -18,6 +25,11 @@ public sealed interface Boot {
       return Argv.empty()
           .option("-drive", flash(firmware.code(), firmware.codeFormat(), "on"))
           .option("-drive", flash(files.efiVariables(), firmware.variablesFormat(), "off"));
+    }
+
+    @Override
+    public Map<Path, Path> copies(Layout.Files files) {
+      return Map.of(files.efiVariables(), firmware.variables());
     }
 
     private static String flash(Path file, String format, String readonly) {
@@ -37,6 +49,24 @@ public sealed interface Boot {
           .option("-kernel", files.kernel())
           .option("-initrd", files.initrd())
           .option("-append", kernel.arguments() + " console=" + console);
+    }
+
+    @Override
+    public Map<Path, Path> copies(Layout.Files files) {
+      return Map.of(files.kernel(), kernel.vmlinuz(), files.initrd(), kernel.initrd());
+    }
+  }
+
+  /** The BIOS that QEMU brings along, which it starts if it is told nothing else. */
+  record ByBios(String reason) implements Boot {
+    @Override
+    public Argv arguments(Layout.Files files) {
+      return Argv.empty();
+    }
+
+    @Override
+    public Map<Path, Path> copies(Layout.Files files) {
+      return Map.of();
     }
   }
 
@@ -61,6 +91,15 @@ public sealed interface Boot {
           "`boot: kernel` needs a kernel beside the image, and " + image.name() + " has none",
           "use `boot: firmware`, or the image debian-built");
     }
+    boolean bios = host.arch() == Host.Arch.X86_64;
+    if (wish == Cluster.BootChoice.BIOS) {
+      if (bios) {
+        return new ByBios("as configured");
+      }
+      throw new Problem(
+          "`boot: bios` is for x86_64 guests only",
+          "use `boot: firmware` on " + host.arch().word());
+    }
     if (host.firmware().isPresent()) {
       String reason =
           wish == Cluster.BootChoice.FIRMWARE
@@ -72,6 +111,9 @@ public sealed interface Boot {
     }
     if (wish == Cluster.BootChoice.AUTO && image.kernel().isPresent()) {
       return byKernel(host, image, "no UEFI firmware found on this host");
+    }
+    if (wish == Cluster.BootChoice.AUTO && bios) {
+      return new ByBios("no UEFI firmware found on this host");
     }
     throw new Problem(
         "no UEFI firmware for " + host.arch().word() + " guests found on this host",
@@ -85,6 +127,6 @@ public sealed interface Boot {
 
   /** {@return the name of the way, for one line of output} */
   default String word() {
-    return this instanceof ByKernel ? "kernel" : "firmware";
+    return this instanceof ByKernel ? "kernel" : this instanceof ByBios ? "bios" : "firmware";
   }
 }

@@ -17,7 +17,7 @@ import java.util.stream.Collectors;
  * @param boot which way guests boot
  * @param network how VMs reach each other, the outside and the host
  * @param user login in every guest
- * @param images the base images to try, in order: names, or paths of local files
+ * @param images the base images to try, in order
  * @param sshPorts the first port on 127.0.0.1 for SSH; node <em>i</em> has this plus <em>i</em>
  * @param groups count and size of each role
  */
@@ -28,7 +28,7 @@ public record Cluster(
     BootChoice boot,
     Network network,
     String user,
-    List<String> images,
+    List<ImageSource> images,
     int sshPorts,
     Map<Role, Group> groups) {
 
@@ -47,7 +47,9 @@ public record Cluster(
     /** UEFI firmware, then the image's boot loader. */
     FIRMWARE,
     /** QEMU loads the image's kernel itself. */
-    KERNEL
+    KERNEL,
+    /** The BIOS that QEMU brings along, then the image's boot loader; on x86_64 only. */
+    BIOS
   }
 
   public Cluster {
@@ -64,7 +66,9 @@ public record Cluster(
         BootChoice.AUTO,
         new Network.User(),
         "ubuntu",
-        List.of("debian-built"),
+        List.of("ubuntu-24.04", "debian-built").stream()
+            .map(name -> ImageSource.known(name).orElseThrow())
+            .toList(),
         2200,
         Map.of(
             Role.GATEWAY, new Group(1, new Node.Size(2, 2048, 20)),

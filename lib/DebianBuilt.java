@@ -24,10 +24,10 @@ public record DebianBuilt(
     List<String> packages,
     boolean root) {
   /** Names the recipe: another number, another image. */
-  public static final String VERSION = "1";
+  public static final String VERSION = "2";
 
   /** The files that the recipe reads, beside the script in {@code image/}. */
-  public static final List<String> FILES = List.of("before.sh", "after.sh", "grub.cfg");
+  public static final List<String> FILES = List.of("before.sh", "after.sh", "boot.sh", "grub.cfg");
 
   /** The virtual size of the image in bytes; overlays are larger, the guest grows into them. */
   public static final long BYTES = 3L << 30;
@@ -90,10 +90,7 @@ public record DebianBuilt(
         new Step(
             "image",
             List.of(
-                Argv.of("qemu-img", "convert")
-                    .option("-f", "raw")
-                    .option("-O", "qcow2")
-                    .add(word(work, "disk.raw"), word(work, "disk.qcow2")),
+                QemuImg.convert("raw", work.resolve("disk.raw"), work.resolve("disk.qcow2")),
                 inNamespace(Argv.of("rm", "-rf", word(work, "root"))),
                 Argv.of("rm", word(work, "disk.raw"), word(work, "root.tar")))));
   }
@@ -106,7 +103,6 @@ public record DebianBuilt(
     for (String option : options) {
       command = command.add("--aptopt=" + option);
     }
-    String grub = "grub-efi-" + arch.debian() + "-bin";
     return command
         .add("--aptopt=APT::Install-Recommends \"false\"")
         .add("--aptopt=Acquire::Languages \"none\"")
@@ -118,17 +114,28 @@ public record DebianBuilt(
         // namespace, who can't read this user's files; nothing configured is in a shell's line
         .add("--essential-hook=" + upload(work, "before.sh"))
         .add("--essential-hook=chroot \"$1\" sh /tmp/before.sh")
+        // by the host's own way to the archive, as the new system has none
+        .add(
+            "--customize-hook=mkdir \"$1/tmp/grub\" && cd \"$1/tmp/grub\" && apt-get download "
+                + grub())
+        .add("--customize-hook=" + upload(work, "grub.cfg"))
+        .add("--customize-hook=" + upload(work, "boot.sh"))
+        .add("--customize-hook=chroot \"$1\" sh /tmp/boot.sh")
         .add("--customize-hook=" + upload(work, "after.sh"))
         .add("--customize-hook=chroot \"$1\" sh /tmp/after.sh")
-        .add(
-            "--customize-hook=cd \"$1/tmp\" && apt-get download %1$s && dpkg-deb -x %1$s_*.deb grub"
-                    .formatted(grub)
-                + " && mv grub/usr/lib/grub/*-efi/monolithic/grub[xa]*.efi grub.efi")
         .add("--customize-hook=" + download("/tmp/grub.efi", work, "grub.efi"))
+        .add("--customize-hook=" + download("/tmp/grub-boot.img", work, "grub-boot.img"))
+        .add("--customize-hook=" + download("/tmp/grub-core.img", work, "grub-core.img"))
         .add("--customize-hook=" + download("/vmlinuz", work, "vmlinuz"))
         .add("--customize-hook=" + download("/initrd.img", work, "initrd.img"))
         .add("--customize-hook=" + download("/tmp/packages", work, "packages"))
         .add(suite, word(work, "root.tar"), word(work, "sources.list"));
+  }
+
+  /** The packages that {@code boot.sh} takes GRUB from; only x86_64 has a BIOS. */
+  private String grub() {
+    String efi = "grub-efi-" + arch.debian() + "-bin";
+    return arch == Host.Arch.X86_64 ? efi + " grub-pc-bin grub-common libdevmapper1.02.1" : efi;
   }
 
   private static String upload(Path work, String script) {
@@ -151,8 +158,8 @@ public record DebianBuilt(
   }
 
   /**
-   * A GPT disk: room for a BIOS boot loader, an EFI system partition, and last the root file
-   * system, which the guest grows.
+   * A GPT disk: BIOS boot loader, EFI system partition, and last the root file system, which the
+   * guest grows.
    */
   private List<Argv> disk(Path work) {
     String disk = word(work, "disk.raw");
@@ -162,6 +169,8 @@ public record DebianBuilt(
     return List.of(
         Argv.of("truncate").option("-s", BYTES).add(disk),
         Argv.of("sh", "-c", "sfdisk --quiet \"$1\" < \"$2\"", "sh", disk, word(work, "partitions")),
+        copy("bs=440", work.resolve("grub-boot.img"), disk),
+        copy("bs=" + MIB + " seek=1", work.resolve("grub-core.img"), disk),
         Argv.of("mformat")
             .option("-i", efi)
             .option("-T", EFI_SIZE / SECTOR)
@@ -179,6 +188,12 @@ public record DebianBuilt(
                 .option("-E", "offset=" + ROOT_START + ",lazy_itable_init=0,lazy_journal_init=0")
                 .option("-d", word(work, "root"))
                 .add(disk, rootKiB + "K")));
+  }
+
+  /** Copies a file into the disk's midst; {@code sizes} are dd's. */
+  private static Argv copy(String sizes, Path from, String disk) {
+    return Argv.of("dd", "if=" + from, "of=" + disk, "conv=notrunc", "status=none")
+        .add(sizes.split(" "));
   }
 
   /** {@return the partition table, for sfdisk: sizes in sectors of 512 bytes} */

@@ -18,7 +18,7 @@ public final class Disk {
   public static Argv overlay(Image image, Path target, int gib) {
     return Argv.of("qemu-img", "create", "-q")
         .option("-f", "qcow2")
-        .option("-F", image.format())
+        .option("-F", "qcow2")
         .option("-b", Argv.word(image.disk()))
         .add(Argv.word(target), gib + "G");
   }

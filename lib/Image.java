@@ -8,19 +8,13 @@ import java.util.Set;
  * A base image that node disks are overlays of.
  *
  * @param name what the user calls it
- * @param disk the image file; only ever read
- * @param format its format for QEMU, {@code qcow2} or {@code raw}
+ * @param disk the image file, qcow2; only ever read
  * @param bytes its virtual size in bytes, which no overlay may be smaller than
  * @param packages Debian packages known to be in it, so that no node need install them
  * @param kernel what QEMU needs to boot it without firmware, where the image offers it
  */
 public record Image(
-    String name,
-    Path disk,
-    String format,
-    long bytes,
-    Set<String> packages,
-    Optional<Kernel> kernel) {
+    String name, Path disk, long bytes, Set<String> packages, Optional<Kernel> kernel) {
 
   /**
    * The image's own kernel, copied out of it.

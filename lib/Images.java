@@ -1,40 +1,85 @@
-//DEPS com.fasterxml.jackson.dataformat:jackson-dataformat-yaml:2.21.8
 package lib;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
+import java.util.stream.Stream;
 
 /**
- * The base image of a cluster: the first of {@code images} that can be had on this machine.
- *
- * @param image the image, which may still have to be made
- * @param line which image, and why it is this one
- * @param build how it is made, unless it is there
+ * Decides on the base image of a cluster: the one that its disks are based on already, else the
+ * first of {@code images} that can be had, which is got or made. A dry run only finds out.
  */
-public record Images(Image image, String line, Optional<ImageBuild> build) {
+public final class Images {
+  private final Options options;
+  private final ImageOptions wishes;
+  private final Cluster cluster;
+  private final Map<Role, Yaml> roles;
+  private final Terminal terminal;
+  private final ImageStore store = ImageStore.ofUser();
+  private final Host.Arch arch = Host.Arch.current();
+
+  /** What there is to choose from, for a cluster and the packages that its roles want. */
+  public Images(
+      Options options,
+      ImageOptions wishes,
+      Cluster cluster,
+      Map<Role, Yaml> roles,
+      Terminal terminal) {
+    this.options = options;
+    this.wishes = wishes;
+    this.cluster = cluster;
+    this.roles = roles;
+    this.terminal = terminal;
+  }
 
   /**
-   * {@return the image of a cluster}
+   * The image that was decided on.
    *
-   * @param base the folder that relative paths start from
-   * @param packages what the roles want to find in it
+   * @param image what VMs need to know of it
+   * @param base the image in the store; nothing in a dry run that did not find it there
+   * @param line which image, and why it is this one
+   * @param describe what making it would run; nothing if it is there
+   */
+  public record Choice(Image image, Optional<BaseImage> base, String line, List<String> describe) {}
+
+  /** {@return the programs that the first image takes, if it is to be made here} */
+  public List<Tool> tools() {
+    List<Tool> tools = new ArrayList<>(List.of(Tool.QEMU_IMG));
+    if (current().isEmpty() && sources().get(0) instanceof ImageSource.Built built) {
+      ImageBuild build = build(built);
+      if (store.find(build.key()).isEmpty() && ImageBuild.isPossible()) {
+        tools.addAll(build.tools());
+      }
+    }
+    return tools;
+  }
+
+  /**
+   * {@return the image that the cluster's disks are based on, else {@link #first}}
+   *
    * @throws Problem with the reason for each image, if none can be had
    */
-  public static Images choose(Cluster cluster, Host.Arch arch, Path base, Set<String> packages) {
+  public Choice choose() {
+    return current()
+        .map(base -> there(base, "which this cluster's disks are based on"))
+        .orElseGet(this::first);
+  }
+
+  /**
+   * {@return the first image that can be had}
+   *
+   * @throws Problem with the reason for each image, if none can be had
+   */
+  public Choice first() {
     List<Problem> problems = new ArrayList<>();
-    for (String name : cluster.images()) {
+    for (ImageSource source : sources()) {
       try {
-        Images found =
-            name.equals("debian-built") ? debianBuilt(arch, packages) : local(name, base);
-        String others = problems.isEmpty() ? "" : "; " + Problem.all(problems).getMessage();
-        return new Images(found.image, found.line + others.replace("\n", "; "), found.build);
+        Choice found = get(source);
+        String others =
+            problems.isEmpty() ? "" : "; " + Problem.all(problems).getMessage().replace("\n", "; ");
+        return new Choice(found.image, found.base, found.line + others, found.describe);
       } catch (Problem problem) {
         problems.add(problem);
       }
@@ -42,71 +87,153 @@ public record Images(Image image, String line, Optional<ImageBuild> build) {
     throw Problem.all(problems);
   }
 
-  /** {@return the programs that choosing and making the image may take} */
-  public static List<Tool> tools(Cluster cluster, Host.Arch arch, Set<String> packages) {
-    List<Tool> tools = new ArrayList<>(List.of(Tool.QEMU_IMG));
-    if (cluster.images().contains("debian-built")) {
-      tools.addAll(ImageBuild.tools(arch, packages));
-    }
-    return tools;
+  /**
+   * {@return whether the roles' packages are to be baked into an image, in one VM for all nodes}
+   */
+  public boolean wantsBake(Choice choice) {
+    boolean lone = cluster.nodes().size() == 1; // is ready sooner by installing for itself
+    return wishes.bake()
+        && !lone
+        && !choice.base.equals(current())
+        && choice.base.map(BaseImage::image).stream()
+            .anyMatch(image -> !image.packages().containsAll(RoleFiles.packages(roles)))
+        && Bake.isPossible(roles);
   }
 
-  /** Makes the image, if it is not there; shows its progress. */
-  public void make(Terminal terminal, boolean yes) {
-    build.ifPresent(recipe -> recipe.run(terminal, yes));
+  /**
+   * {@return the image with the roles' packages in it, if that {@link #wantsBake}; else the same}
+   */
+  public Choice baked(Choice choice, Host host) {
+    return wantsBake(choice)
+        ? made(
+            Bake.of(choice.base.orElseThrow(), cluster, roles, host),
+            "with the roles' packages baked in")
+        : choice;
   }
 
-  /** {@return what {@link #make} would run, a line each that can be pasted} */
-  public List<String> describe() {
-    return build.map(ImageBuild::describe).orElse(List.of());
+  /** {@return the images in the store that a launch of this cluster would use as they are} */
+  public List<BaseImage> stored() {
+    Optional<BaseImage> first =
+        sources().stream().map(this::stored).flatMap(Optional::stream).findFirst();
+    Optional<BaseImage> baked =
+        first.map(base -> Bake.of(base, cluster, roles, Probe.facts()).key()).flatMap(store::find);
+    return Stream.of(first, baked).flatMap(Optional::stream).toList();
   }
 
-  /** {@return the image's kernel, if it is there to be booted now} */
-  public Optional<Image.Kernel> bootableKernel() {
-    return image.kernel().filter(kernel -> Files.exists(kernel.vmlinuz()));
-  }
-
-  private static Images debianBuilt(Host.Arch arch, Set<String> packages) {
-    ImageBuild build = ImageBuild.of(arch, packages);
-    return build.isDone()
-        ? new Images(build.image(), "debian-built, in " + build.folder(), Optional.empty())
-        : new Images(build.image(), "debian-built, to be made first", Optional.of(build));
-  }
-
-  private static Images local(String name, Path base) {
-    Path home = Path.of(System.getProperty("user.home"));
-    Path file =
-        name.startsWith("~/") ? home.resolve(name.substring(2)) : base.resolve(name).normalize();
-    if (!Files.isReadable(file)) {
-      throw new Problem(
-          "image " + name + ": there is no " + file, "check `images` in cluster.yaml");
-    }
-    JsonNode info = info(file);
-    if (info.has("backing-filename")
-        || info.path("format-specific").path("data").has("data-file")) {
-      // such an image can name any file of the host, which the guest would then read
-      throw new Problem(
-          "image " + name + " refers to another file",
-          "make a whole one of it: qemu-img convert -O qcow2 %s whole.qcow2".formatted(file));
-    }
-    String format = info.path("format").asText();
-    if (!List.of("qcow2", "raw").contains(format)) {
-      throw new Problem(
-          "image " + name + " has the format " + format,
-          "convert it: qemu-img convert -O qcow2 %s whole.qcow2".formatted(file));
-    }
-    Image image =
-        new Image(
-            name, file, format, info.path("virtual-size").asLong(), Set.of(), Optional.empty());
-    return new Images(image, "the local file " + file, Optional.empty());
-  }
-
-  private static JsonNode info(Path file) {
-    Argv command = Argv.of("qemu-img", "info", "-U", "--output=json", Argv.word(file));
+  private Optional<BaseImage> stored(ImageSource source) {
     try {
-      return new ObjectMapper().readTree(Commands.run(command).orProblem().out());
-    } catch (JsonProcessingException e) {
-      throw new Problem("qemu-img says nothing about " + file, "try: " + command.toShell(), e);
+      if (source instanceof ImageSource.Built built) {
+        return store.find(build(built).key());
+      }
+      if (source instanceof ImageSource.LocalFile file) {
+        return store.find(ImageImport.of(file.name(), options.base()).key());
+      }
+      return pinned((ImageSource.Web) source).or(() -> earlier(source));
+    } catch (Problem problem) {
+      return Optional.empty(); // a launch could not have it either
     }
+  }
+
+  private Optional<BaseImage> pinned(ImageSource.Web source) {
+    return source.places().getOrDefault(arch, List.of()).stream()
+        .map(place -> store.find(ImageDownload.of(source.name(), place).key()))
+        .flatMap(Optional::stream)
+        .findFirst();
+  }
+
+  /** One that came from the moving folder, the newest. */
+  private Optional<BaseImage> earlier(ImageSource source) {
+    return store.all().stream()
+        .filter(image -> image.facts().name().equals(source.name()))
+        .filter(image -> image.facts().arch().equals(arch.word()))
+        .filter(image -> image.facts().parent().isEmpty())
+        .findFirst();
+  }
+
+  private Optional<BaseImage> current() {
+    Optional<BaseImage> current = BaseImage.of(options.layout());
+    Optional<ImageSource> insisted = wishes.insisted(cluster);
+    if (current.isPresent()
+        && insisted.isPresent()
+        && !insisted.get().name().equals(current.get().facts().name())) {
+      throw new Problem(
+          "--image %s: the disks in %s are based on %s"
+              .formatted(
+                  insisted.get().name(), options.layout().state(), current.get().facts().name()),
+          "remove them first: stop-all.java --destroy");
+    }
+    return current;
+  }
+
+  private List<ImageSource> sources() {
+    return wishes.insisted(cluster).map(List::of).orElse(cluster.images());
+  }
+
+  /**
+   * {@return the image of one source}
+   *
+   * @throws Problem if it can't be had
+   */
+  public Choice get(ImageSource source) {
+    if (source instanceof ImageSource.Built built) {
+      return made(build(built), "made here");
+    }
+    if (source instanceof ImageSource.LocalFile file) {
+      return made(ImageImport.of(file.name(), options.base()), "copied from the file");
+    }
+    return downloaded((ImageSource.Web) source);
+  }
+
+  private ImageBuild build(ImageSource.Built source) {
+    return ImageBuild.of(arch, source, RoleFiles.packages(roles));
+  }
+
+  /** From the best place that has it; without a network, one that came earlier serves. */
+  private Choice downloaded(ImageSource.Web source) {
+    List<Problem> problems = new ArrayList<>();
+    for (ImageSource.Published place : source.places().getOrDefault(arch, List.of())) {
+      try {
+        ImageDownload download = ImageDownload.of(source.name(), place);
+        return made(options.dryRun() ? download : download.withDigest(), "downloaded");
+      } catch (Problem problem) {
+        problems.add(problem);
+      }
+    }
+    Optional<BaseImage> earlier = earlier(source);
+    if (earlier.isPresent()) {
+      return there(earlier.get(), "downloaded earlier");
+    }
+    if (problems.isEmpty()) {
+      throw new Problem(
+          "image " + source.name() + " is not for " + arch.word(), "name one that is in `images`");
+    }
+    throw problems.get(0);
+  }
+
+  private Choice made(ImageMaker maker, String how) {
+    Optional<BaseImage> there = store.find(maker.key());
+    if (there.isPresent()) {
+      return there(there.get(), how);
+    }
+    if (!options.dryRun()) {
+      return there(store.get(maker, arch, terminal, options.yes()), how);
+    }
+    List<String> describe = new ArrayList<>(maker.describe(store.work(maker.key())));
+    Path folder = store.folder().resolve(maker.key());
+    describe.add(Argv.of("mv", store.work(maker.key()).toString(), folder.toString()).toShell());
+    Image expected = maker.expected(folder);
+    List<String> lacking =
+        RoleFiles.packages(roles).stream()
+            .filter(name -> !expected.packages().contains(name))
+            .toList();
+    if (wishes.bake() && !lacking.isEmpty()) {
+      describe.add("# then one VM installs into it, for all nodes: " + String.join(" ", lacking));
+    }
+    return new Choice(expected, Optional.empty(), maker.name() + ", to be made first", describe);
+  }
+
+  private static Choice there(BaseImage base, String how) {
+    String line = "%s, %s, in %s".formatted(base.facts().name(), how, base.folder());
+    return new Choice(base.image(), Optional.of(base), line, List.of());
   }
 }

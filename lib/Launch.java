@@ -5,7 +5,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
+import java.util.Optional;
 import java.util.stream.Stream;
 
 /**
@@ -19,6 +19,7 @@ public final class Launch {
   private final Layout layout;
   private final Probe probe;
   private final Provision provision;
+  private final Optional<BaseImage> base;
 
   private Launch(
       Options options,
@@ -26,13 +27,15 @@ public final class Launch {
       Cluster cluster,
       Layout layout,
       Probe probe,
-      Provision provision) {
+      Provision provision,
+      Optional<BaseImage> base) {
     this.options = options;
     this.terminal = terminal;
     this.cluster = cluster;
     this.layout = layout;
     this.probe = probe;
     this.provision = provision;
+    this.base = base;
   }
 
   /** {@return the programs that a launch needs} */
@@ -56,36 +59,40 @@ public final class Launch {
    * <p>Missing programs are installed if the person agrees, a missing image is built. A dry run
    * does neither.
    *
+   * @param wishes which image, and whether packages are baked into it
    * @param nodes those that are to run
    * @throws Problem naming all that is in the way on this host, before anything is touched
    */
-  public static Launch decide(Options options, List<Node> nodes, Terminal terminal) {
+  public static Launch decide(
+      Options options, ImageOptions wishes, List<Node> nodes, Terminal terminal) {
     Cluster cluster = options.cluster();
     Layout layout = options.layout();
     Map<Role, Yaml> roles = RoleFiles.read(options.base());
-    Host.Arch arch = Host.Arch.current();
-    Set<String> packages = RoleFiles.packages(roles);
+    Images images = new Images(options, wishes, cluster, roles, terminal);
     if (!options.dryRun()) {
       room(cluster, nodes, layout, terminal);
       List<Tool> tools = new ArrayList<>(tools(cluster));
-      tools.addAll(Images.tools(cluster, arch, packages));
+      tools.addAll(images.tools());
       Preflight.tools(terminal, options.yes(), tools);
     }
-    Images images = Images.choose(cluster, arch, options.base(), packages);
-    say(options, terminal, "image        " + images.line());
-    if (options.dryRun()) {
-      images.describe().forEach(terminal::line);
-    } else {
-      images.make(terminal, options.yes());
-    }
+    Images.Choice chosen = images.choose();
+    say(options, terminal, "image        " + chosen.line());
+    chosen.describe().forEach(terminal::line);
     Probe probe =
         Probe.run(
-            images.bootableKernel(), Layout.cache().resolve("accelerator"), !options.dryRun());
+            chosen.base().flatMap(base -> base.image().kernel()),
+            Layout.cache().resolve("accelerator"),
+            !options.dryRun());
     say(options, terminal, "accelerator  " + probe.accelerator());
-    Boot boot = Boot.choose(cluster.boot(), probe.host(), images.image());
+    Images.Choice choice = images.baked(chosen, probe.host());
+    if (!choice.equals(chosen)) {
+      say(options, terminal, "image        " + choice.line());
+      choice.describe().forEach(terminal::line);
+    }
+    Boot boot = Boot.choose(cluster.boot(), probe.host(), choice.image());
     say(options, terminal, "boot         " + boot.word() + ": " + boot.reason());
-    Provision provision = new Provision(cluster, probe.host(), layout, images.image(), boot, roles);
-    return new Launch(options, terminal, cluster, layout, probe, provision);
+    Provision provision = new Provision(cluster, probe.host(), layout, choice.image(), boot, roles);
+    return new Launch(options, terminal, cluster, layout, probe, provision, choice.base());
   }
 
   private static void room(Cluster cluster, List<Node> nodes, Layout layout, Terminal terminal) {
@@ -127,7 +134,10 @@ public final class Launch {
     Preflight.qemu(probe);
     Provision.keys(cluster, layout).run();
     Provision.ssh(cluster, layout).run();
-    EachNode.run(starting, node -> provision.files(node).run());
+    try (Lock lock = ImageStore.ofUser().lock(terminal)) { // nobody removes it meanwhile
+      base.orElseThrow().use(layout);
+      EachNode.run(starting, node -> provision.files(node).run());
+    }
   }
 
   /** {@return the lock that keeps other commands from changing the cluster meanwhile} */

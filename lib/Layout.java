@@ -67,6 +67,11 @@ public record Layout(Path state, Path runtime) {
     return state.resolve("lock");
   }
 
+  /** {@return the file that says which base image the nodes' disks are based on} */
+  public Path image() {
+    return state.resolve("image");
+  }
+
   /** {@return the folder with a folder for each node} */
   public Path nodes() {
     return state.resolve("nodes");

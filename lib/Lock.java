@@ -44,11 +44,18 @@ public final class Lock implements AutoCloseable {
     }
   }
 
-  /** {@return the lock of a file, which is made if need be; waits until no process holds it} */
-  public static Lock await(Path file) {
+  /**
+   * {@return the lock of a file, which is made if need be; waits until no process holds it}
+   *
+   * @param waiting is run if another process holds it
+   */
+  public static Lock await(Path file, Runnable waiting) {
     try {
       FileChannel channel = open(file);
-      channel.lock();
+      if (channel.tryLock() == null) {
+        waiting.run();
+        channel.lock();
+      }
       return new Lock(channel);
     } catch (IOException e) {
       throw new Problem("cannot lock " + file + ": " + e.getMessage(), "check its owner", e);

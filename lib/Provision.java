@@ -7,6 +7,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
 
 /**
  * Makes the files of nodes: keys, seeds, disks and launch scripts.
@@ -42,7 +43,7 @@ public record Provision(
 
   /** {@return the QEMU command of a node} */
   public Argv command(Node node) {
-    return Qemu.command(node, host, cluster.network(), boot, layout, image);
+    return Qemu.command(node, host, cluster.network(), boot, layout);
   }
 
   /**
@@ -62,13 +63,8 @@ public record Provision(
     actions.add(
         new Plan.Make(
             files.disk(), disk -> Disk.overlay(image, disk, node.size().diskGiB()), false));
-    if (boot instanceof Boot.ByKernel direct) {
-      actions.add(new Plan.Copy(direct.kernel().vmlinuz(), files.kernel()));
-      actions.add(new Plan.Copy(direct.kernel().initrd(), files.initrd()));
-    }
-    if (boot instanceof Boot.ByFirmware firmware) {
-      actions.add(new Plan.Copy(firmware.firmware().variables(), files.efiVariables()));
-    }
+    new TreeMap<>(boot.copies(files))
+        .forEach((copy, from) -> actions.add(new Plan.Copy(from, copy)));
     actions.add(new Plan.Write(files.launch(), launchScript(node), true));
     return new Plan(actions);
   }

@@ -1,6 +1,7 @@
 package lib;
 
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Optional;
 
 /**
@@ -11,17 +12,27 @@ public final class Qemu {
   private Qemu() {}
 
   /** {@return the command that runs a node in the foreground, its console on the terminal} */
-  public static Argv command(
-      Node node, Host host, Network network, Boot boot, Layout layout, Image image) {
-    Layout.Files files = layout.node(node);
+  public static Argv command(Node node, Host host, Network network, Boot boot, Layout layout) {
+    List<Network.Nic> nics = network.nics(node, layout.lan());
+    return guest(node.name(), node.size(), nics, host, boot, layout.node(node));
+  }
+
+  /** {@return the same for a guest that need not be a node of a cluster} */
+  public static Argv guest(
+      String name,
+      Node.Size size,
+      List<Network.Nic> nics,
+      Host host,
+      Boot boot,
+      Layout.Files files) {
     return Argv.of(host.arch().qemu())
-        .option("-name", node.name())
+        .option("-name", name)
         .add("-nodefaults", "-no-user-config")
         .add("-nographic")
         .then(machine(host))
-        .option("-smp", node.size().cpus())
-        .option("-m", node.size().memoryMiB() + "M")
-        .then(nics(node, network, layout))
+        .option("-smp", size.cpus())
+        .option("-m", size.memoryMiB() + "M")
+        .then(nics(nics))
         .then(boot.arguments(files))
         .then(disk(files.disk()))
         .then(seed(files.seed()))
@@ -29,6 +40,18 @@ public final class Qemu {
         .then(console(files.console()))
         .option("-qmp", qmp(files.qmp()))
         .option("-pidfile", files.pid());
+  }
+
+  /**
+   * {@return a raw drive that a guest may write to}
+   *
+   * @param id its id, and its serial number in the guest
+   */
+  public static Argv drive(String id, Path file) {
+    return Argv.empty()
+        .option(
+            "-drive", Argv.suboptions("", "if", "none", "id", id, "format", "raw", "file", file))
+        .option("-device", Argv.suboptions("virtio-blk-pci", "drive", id, "serial", id));
   }
 
   /**
@@ -95,12 +118,12 @@ public final class Qemu {
         : "host";
   }
 
-  private static Argv nics(Node node, Network network, Layout layout) {
-    Argv nics = Argv.empty();
-    for (Network.Nic nic : network.nics(node, layout.lan())) {
-      nics = nics.option("-netdev", nic.netdev()).option("-device", Network.device(nic));
+  private static Argv nics(List<Network.Nic> nics) {
+    Argv options = Argv.empty();
+    for (Network.Nic nic : nics) {
+      options = options.option("-netdev", nic.netdev()).option("-device", Network.device(nic));
     }
-    return nics;
+    return options;
   }
 
   private static Argv disk(Path disk) {

@@ -33,6 +33,7 @@ public final class Remains {
               layout.identityPublic(),
               layout.knownHosts(),
               layout.sshConfig(),
+              layout.image(),
               layout.lock()));
       paths.add(layout.state());
       paths.addAll(tree(layout.lan())); // a switch that was killed leaves its sockets

@@ -47,6 +47,16 @@ public final class Terminal {
     out.flush();
   }
 
+  /**
+   * {@return what shows how far a transfer is}
+   *
+   * @param had bytes that were there before
+   * @param all bytes in all; -1 if that is not known
+   */
+  public Meter meter(String name, long had, long all) {
+    return new Meter(out, interactive, name, had, all);
+  }
+
   /** {@return whether the person answered {@code question} with yes; no without a person} */
   public boolean confirm(String question) {
     if (!interactive) {

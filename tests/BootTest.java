@@ -64,12 +64,7 @@ class BootTest {
 
   private static Image image(boolean kernel) {
     return new Image(
-        "my.img",
-        Path.of("/my.img"),
-        "raw",
-        1,
-        Set.of(),
-        kernel ? Optional.of(KERNEL) : Optional.empty());
+        "my.img", Path.of("/my.img"), 1, Set.of(), kernel ? Optional.of(KERNEL) : Optional.empty());
   }
 
   @Test

@@ -1,12 +1,16 @@
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.IOException;
+import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import lib.Cluster;
 import lib.ClusterFile;
+import lib.Host;
+import lib.ImageSource;
 import lib.Network;
 import lib.Node;
 import lib.Role;
@@ -60,7 +64,12 @@ class ClusterFileTest {
                 Cluster.BootChoice.KERNEL,
                 new Network.Bridge(),
                 "me",
-                List.of("./a b.img", "debian-built", "/srv/x.qcow2", "~/y.img", "../z.img"),
+                List.of(
+                    new ImageSource.LocalFile("./a b.img"),
+                    new ImageSource.Built(Optional.empty(), List.of()),
+                    new ImageSource.LocalFile("/srv/x.qcow2"),
+                    new ImageSource.LocalFile("~/y.img"),
+                    new ImageSource.LocalFile("../z.img")),
                 3000,
                 Map.of(
                     Role.GATEWAY,
@@ -69,6 +78,81 @@ class ClusterFileTest {
                     new Cluster.Group(3, new Node.Size(2, 2048, 20)),
                     Role.WORKER,
                     new Cluster.Group(100, new Node.Size(64, 1024 * 1024, 16 * 1024)))));
+  }
+
+  @Test
+  void imagesHaveNamesPathsOrAddresses() {
+    String one = "1".repeat(64);
+    String two = "2".repeat(64);
+    assertThat(
+            ClusterFile.parse(
+                    "c.yaml",
+                    """
+                    images:
+                      - ubuntu-24.04-minimal
+                      - debian-built: {suite: trixie, packages: [tcpdump, g++]}
+                      - {url: "http://127.0.0.1:8000/a.img", sha256: %1$s}
+                      - x86_64: {url: https://example.org/x.img, sha256: %1$s}
+                        aarch64: {url: https://example.org/y.img, sha256: %2$s}
+                    """
+                        .formatted("'" + one + "'", "'" + two + "'"))
+                .images())
+        .isEqualTo(
+            List.of(
+                ImageSource.known("ubuntu-24.04-minimal").orElseThrow(),
+                new ImageSource.Built(Optional.of("trixie"), List.of("tcpdump", "g++")),
+                new ImageSource.Web(
+                    "http://127.0.0.1:8000/a.img",
+                    Map.of(
+                        Host.Arch.X86_64, published("http://127.0.0.1:8000/a.img", one),
+                        Host.Arch.AARCH64, published("http://127.0.0.1:8000/a.img", one))),
+                new ImageSource.Web(
+                    "https://example.org/x.img",
+                    Map.of(
+                        Host.Arch.X86_64, published("https://example.org/x.img", one),
+                        Host.Arch.AARCH64, published("https://example.org/y.img", two)))));
+  }
+
+  private static List<ImageSource.Published> published(String url, String sha256) {
+    return List.of(new ImageSource.Published(URI.create(url), Optional.of(sha256)));
+  }
+
+  @Test
+  void imagesAreRefusedWithWhatIsWrong() {
+    assertThat(
+            Lab.problem(
+                () ->
+                    ClusterFile.parse(
+                        "c.yaml",
+                        """
+                        images:
+                          - {url: "http://example.org/x.img", sha256: abc}
+                          - {url: "https://example.org/x.img"}
+                          - {sha256: x, size: 5}
+                          - debian-built: {suite: "a b", packages: ["x; rm -rf /", 7], more: 1}
+                          - debian-built: [trixie]
+                          - {url: ftp://example.org/x, sha256: 5, kind: raw}
+                          - {x86_64: https://example.org/x.img}
+                          - {}
+                        """)))
+        .isEqualTo(
+            """
+            c.yaml:2:11: `images[0].url` must be an address that starts with https:// (http:// is for 127.0.0.1 only), is `http://example.org/x.img`
+            c.yaml:2:47: `images[0].sha256` must be 64 hexadecimal digits, in lower case, is `abc`
+            c.yaml:3:5: `images[1]` must have `sha256`, is a map
+            c.yaml:4:5: `images[2]` must have `url`, is a map
+            c.yaml:5:64: unknown key `more`; `images[3].debian-built` has the keys suite, packages
+            c.yaml:5:27: `images[3].debian-built.suite` must be a Debian release such as trixie, is `a b`
+            c.yaml:5:45: `images[3].debian-built.packages[0]` must be the name of a package, is `x; rm -rf /`
+            c.yaml:5:60: `images[3].debian-built.packages[1]` must be a text, is `7`
+            c.yaml:6:19: `images[4].debian-built` must be a map, is a list
+            c.yaml:7:43: unknown key `kind`; `images[5]` has the keys url, sha256
+            c.yaml:7:11: `images[5].url` must be an address that starts with https:// (http:// is for 127.0.0.1 only), is `ftp://example.org/x`
+            c.yaml:7:40: `images[5].sha256` must be a text, is `5`
+            c.yaml:8:14: `images[6].x86_64` must be a map, is `https://example.org/x.img`
+            c.yaml:9:5: `images[7]` must have `url` and `sha256`, of its own or below `x86_64` or `aarch64`, is a map
+            (the keys and their values are described in README.md, "The cluster file")\
+            """);
   }
 
   @Test
@@ -158,22 +242,20 @@ class ClusterFileTest {
             "c.yaml:1:7: `user` must match [a-z][a-z0-9-]* and have at most 32"
                 + " characters, is `a;b`"),
         fault(
-            "boot: bios",
-            "c.yaml:1:7: `boot` must be one of auto, firmware, kernel, is" + " `bios`"),
-        fault(
             "boot: AUTO",
-            "c.yaml:1:7: `boot` must be one of auto, firmware, kernel, is" + " `AUTO`"),
+            "c.yaml:1:7: `boot` must be one of auto, firmware, kernel, bios, is" + " `AUTO`"),
         fault(
             "network: nat",
             "c.yaml:1:10: `network` must be one of user, bridge, vmnet, is" + " `nat`"),
         fault(
             "images: [ubuntu]",
-            "c.yaml:1:10: `images[0]` must be one of debian-built, or a path"
-                + " such as ./my.img, is `ubuntu`"),
+            "c.yaml:1:10: `images[0]` must be one of ubuntu-24.04, ubuntu-24.04-minimal,"
+                + " debian-built, a path such as ./my.img, or a map with url and sha256, is"
+                + " `ubuntu`"),
         fault(
             "images: [debian-built, '']",
-            "c.yaml:1:24: `images[1]` must be one of debian-built,"
-                + " or a path such as ./my.img, is ``"),
+            "c.yaml:1:24: `images[1]` must be one of ubuntu-24.04, ubuntu-24.04-minimal,"
+                + " debian-built, a path such as ./my.img, or a map with url and sha256, is ``"),
         fault(
             "subnet: 10.240.0.1/24",
             "c.yaml:1:9: `subnet` must start at its network address,"
@@ -330,7 +412,7 @@ class ClusterFileTest {
             c.yaml:1:7: `name` must match [a-z][a-z0-9-]* and have at most 40 characters, is `Lab`
             c.yaml:2:9: `subnet` must start at its network address, 10.240.0.0/24, is\
              `10.240.0.1/24`
-            c.yaml:3:7: `boot` must be one of auto, firmware, kernel, is `soon`
+            c.yaml:3:7: `boot` must be one of auto, firmware, kernel, bios, is `soon`
             c.yaml:7:3: unknown key `extra`; `roles` has the keys gateway, control, worker
             c.yaml:6:19: `roles.worker.count` must be a whole number from 1 to 100, is `0`
             c.yaml:6:30: `roles.worker.memory` must be an amount such as 256M, from that to 1024G,\

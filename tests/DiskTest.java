@@ -44,7 +44,7 @@ class DiskTest {
     Path nasty = Files.createDirectory(folder.resolve(Lab.nastyName()));
     Path base = nasty.resolve("base.qcow2");
     Commands.run(Argv.of("qemu-img", "create", "-q", "-f", "qcow2", base + "", "1G")).orProblem();
-    Image image = new Image("x", base, "qcow2", 1L << 30, Set.of(), Optional.empty());
+    Image image = new Image("x", base, 1L << 30, Set.of(), Optional.empty());
     Path disk = nasty.resolve("disk.qcow2");
 
     Commands.run(Disk.overlay(image, disk, 20)).orProblem();

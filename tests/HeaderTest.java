@@ -23,18 +23,20 @@ class HeaderTest {
   /** The levels of lib, lowest first: a file refers only to files of lower lines. */
   private static final List<String> LEVELS =
       List.of(
-          "Argv Firmware Image Problem Role Stage Subnet Yaml",
+          "Argv Digest Firmware Image Problem Role Stage Subnet Yaml",
           "Host Node SshKey Tmux",
-          "Disk Layout Network",
+          "Disk ImageSource Layout Network",
           "Cluster",
           "Boot CloudInit ClusterFile SshConfig",
           "Qemu",
           // From here on files touch the world.
-          "Commands EachNode Lock Qmp Wait",
-          "LanSwitch Plan Sessions Ssh Terminal Tool Trial Vm",
-          "DebianBuilt Probe Progress Provision Readiness Remains RoleFiles Shutdown VmSession",
-          "Admission NodeStatus Options Preflight ReadyAll SshSession",
-          "ImageBuild",
+          "Commands EachNode Lock Meter Qmp RecipeFiles Wait WebProxy",
+          "LanSwitch Plan QemuImg Sessions Ssh Terminal Tool Trial Vm",
+          "DebianBuilt Download ImageMaker Probe Progress Provision Readiness Remains RoleFiles"
+              + " Shutdown VmSession",
+          "Admission BaseImage ImageDownload ImageImport ImageOptions NodeStatus Options Preflight"
+              + " ReadyAll SshSession",
+          "Bake ImageBuild ImageStore",
           "Images",
           "Launch");
 

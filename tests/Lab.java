@@ -33,7 +33,6 @@ final class Lab {
       new Image(
           "debian-built",
           Path.of("/images/disk.qcow2"),
-          "qcow2",
           3L << 30,
           Set.of("ipvsadm", "ldirectord", "curl"),
           Optional.of(

@@ -48,7 +48,7 @@ class QemuTest {
 
     Argv command() {
       Boot boot = Lab.boot(host);
-      return Qemu.command(node, host, network, boot, Lab.LAYOUT, Lab.IMAGE);
+      return Qemu.command(node, host, network, boot, Lab.LAYOUT);
     }
   }
 
@@ -247,8 +247,7 @@ class QemuTest {
               new Boot.ByKernel(kernel, "ttyS0", ""),
               new Boot.ByFirmware(new Firmware(code, "raw", code, "raw"), ""))) {
         List<String> words =
-            new ArrayList<>(
-                Qemu.command(node, host, network, boot, layout, Lab.IMAGE).add("-S").toList());
+            new ArrayList<>(Qemu.command(node, host, network, boot, layout).add("-S").toList());
         words.replaceAll(word -> word.replaceFirst("127\\.0\\.0\\.1:22\\d\\d-", "127.0.0.1:0-"));
         Path errors = folder.resolve("errors");
         Process qemu =

@@ -1,0 +1,291 @@
+//DEPS com.fasterxml.jackson.dataformat:jackson-dataformat-yaml:2.21.8
+package lib;
+
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.SerializationFeature;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+
+/**
+ * A base image in the store: a folder with a disk that is only ever read, and {@code image.json},
+ * which says what it is, with the digest of each of its files.
+ *
+ * @param folder in the store
+ * @param facts what {@code image.json} says
+ */
+public record BaseImage(Path folder, Facts facts) {
+  private static final String FACTS = "image.json";
+  private static final String SEEN = "seen";
+  private static final String USERS = "used-by";
+
+  /**
+   * What is known of an image.
+   *
+   * @param name what the user calls it
+   * @param arch of the guest, in QEMU's word
+   * @param made when, in ISO 8601, UTC
+   * @param seconds that it took
+   * @param bytes its virtual size
+   * @param parent digest of the disk that it was made of; empty if of none
+   * @param sha256 the digest of each of its files
+   */
+  public record Facts(
+      String name,
+      String arch,
+      String made,
+      long seconds,
+      long bytes,
+      String parent,
+      Map<String, String> sha256) {}
+
+  /**
+   * {@return the image in a folder; nothing if there is none}
+   *
+   * @throws Problem if what it says of itself can't be read
+   */
+  public static Optional<BaseImage> read(Path folder) {
+    Path file = folder.resolve(FACTS);
+    try {
+      return Files.exists(file)
+          ? Optional.of(
+              new BaseImage(folder, new ObjectMapper().readValue(file.toFile(), Facts.class)))
+          : Optional.empty();
+    } catch (IOException e) {
+      throw new Problem(
+          "%s does not say what image it is: %s"
+              .formatted(file, e.getMessage().lines().findFirst().orElse("")),
+          "if no disk is based on it, remove " + folder,
+          e);
+    }
+  }
+
+  /**
+   * Writes down what a finished folder is, and makes its files unwritable.
+   *
+   * @param facts without digests, which are taken here
+   */
+  static BaseImage seal(Path folder, Facts facts) throws IOException {
+    List<String> names =
+        List.of(
+            ImageMaker.DISK,
+            ImageMaker.VMLINUZ,
+            ImageMaker.INITRD,
+            ImageMaker.ARGUMENTS,
+            ImageMaker.PACKAGES);
+    Map<String, String> digests = new TreeMap<>();
+    for (String name : names) {
+      Path file = folder.resolve(name);
+      if (Files.exists(file)) {
+        digests.put(name, sha256(file));
+        Files.setPosixFilePermissions(file, PosixFilePermissions.fromString("r--------"));
+      }
+    }
+    Facts whole =
+        new Facts(
+            facts.name, facts.arch, facts.made, facts.seconds, facts.bytes, facts.parent, digests);
+    ObjectMapper json = new ObjectMapper().enable(SerializationFeature.INDENT_OUTPUT);
+    String text = json.writeValueAsString(whole) + "\n";
+    new Plan.Write(folder.resolve(FACTS), text, false).run();
+    BaseImage image = new BaseImage(folder, whole);
+    image.remember();
+    return image;
+  }
+
+  /** {@return its disk} */
+  public Path disk() {
+    return folder.resolve(ImageMaker.DISK);
+  }
+
+  /** {@return the digest of its disk} */
+  public String digest() {
+    return facts.sha256.getOrDefault(ImageMaker.DISK, "");
+  }
+
+  /** {@return what VMs need to know of it} */
+  public Image image() {
+    try {
+      Path list = folder.resolve(ImageMaker.PACKAGES);
+      Set<String> packages =
+          Files.exists(list) ? new HashSet<>(Files.readAllLines(list)) : Set.of();
+      Path arguments = folder.resolve(ImageMaker.ARGUMENTS);
+      Optional<Image.Kernel> kernel =
+          Files.exists(arguments)
+              ? Optional.of(
+                  new Image.Kernel(
+                      folder.resolve(ImageMaker.VMLINUZ),
+                      folder.resolve(ImageMaker.INITRD),
+                      Files.readString(arguments).strip()))
+              : Optional.empty();
+      return new Image(facts.name, disk(), facts.bytes, packages, kernel);
+    } catch (IOException e) {
+      throw new Problem("cannot read " + folder + ": " + e.getMessage(), "check its owner", e);
+    }
+  }
+
+  /**
+   * Checks that it is what it was: at once where its files' sizes, times and inode numbers are
+   * those last seen, else by their digests.
+   *
+   * @throws Problem if a file of it was changed, cut off or swapped
+   */
+  public void verify() {
+    try {
+      Path seen = folder.resolve(SEEN);
+      if (!Files.exists(seen) || !Files.readString(seen).equals(state())) {
+        verifyFully();
+      }
+    } catch (IOException e) {
+      throw gone(e);
+    }
+  }
+
+  /**
+   * Checks the digest of each of its files.
+   *
+   * @throws Problem as {@link #verify}
+   */
+  public void verifyFully() {
+    try {
+      for (Map.Entry<String, String> file : facts.sha256.entrySet()) {
+        Path path = folder.resolve(file.getKey());
+        String digest = sha256(path);
+        if (!digest.equals(file.getValue())) {
+          throw new Problem(
+              "%s is not what it was: its SHA-256 is %s in place of %s"
+                  .formatted(path, digest, file.getValue()),
+              "no disk that is based on it can be trusted: remove those (stop-all.java --destroy)"
+                  + " and it (rm -rf "
+                  + Argv.quote(folder.toString())
+                  + ")");
+        }
+      }
+      remember();
+    } catch (IOException e) {
+      throw gone(e);
+    }
+  }
+
+  /** By the host's own program where there is one: it takes a third of the time. */
+  private static String sha256(Path file) throws IOException {
+    Argv command = Argv.of("sha256sum", "--binary", Argv.word(file));
+    return Commands.find("sha256sum").isPresent()
+        ? Commands.run(command).orProblem().out().replaceFirst("(?s)^\\\\?([0-9a-f]{64}) .*", "$1")
+        : Digest.of(file);
+  }
+
+  private Problem gone(IOException cause) {
+    return new Problem(
+        "cannot read the base image in %s: %s".formatted(folder, cause),
+        "no disk that is based on it can be used: put it back, or remove those (stop-all.java"
+            + " --destroy)",
+        cause);
+  }
+
+  private void remember() throws IOException {
+    new Plan.Write(folder.resolve(SEEN), state(), false).run();
+  }
+
+  /** What shows that a file was touched: a copy that keeps its date has another change time. */
+  private String state() throws IOException {
+    StringBuilder state = new StringBuilder();
+    for (String name : facts.sha256.keySet()) {
+      Map<String, Object> file =
+          Files.readAttributes(folder.resolve(name), "unix:size,lastModifiedTime,ctime,ino");
+      state.append(name).append(' ').append(new TreeMap<>(file)).append('\n');
+    }
+    return state.toString();
+  }
+
+  /**
+   * Notes, here and in the state folder, that a cluster's disks are based on this image.
+   *
+   * @throws Problem as {@link #verify}
+   */
+  public void use(Layout layout) {
+    verify();
+    Path users = folder.resolve(USERS);
+    Plan.cacheFolder(users);
+    String state = layout.state().toString();
+    new Plan(
+            List.of(
+                new Plan.Write(users.resolve(Digest.of(state).substring(0, 16)), state, false),
+                new Plan.Write(layout.image(), folder + "\n" + digest() + "\n", false)))
+        .run();
+  }
+
+  /**
+   * {@return the image that a cluster's disks are based on; nothing while it has no disks}
+   *
+   * @throws Problem if that image is gone, or another one is in its place
+   */
+  public static Optional<BaseImage> of(Layout layout) {
+    List<String> noted = noted(layout.state());
+    if (noted.isEmpty()) {
+      return Optional.empty();
+    }
+    Path folder = Path.of(noted.get(0));
+    Optional<BaseImage> image = read(folder);
+    if (image.isEmpty() || !image.get().digest().equals(noted.get(1))) {
+      throw new Problem(
+          "the disks in %s are based on the image in %s, %s"
+              .formatted(
+                  layout.state(),
+                  folder,
+                  image.isEmpty() ? "which is gone" : "which was made anew since"),
+          "put the old one back, or remove the nodes: stop-all.java --destroy");
+    }
+    return image;
+  }
+
+  /** {@return the state folders of the clusters whose disks are based on it} */
+  public List<Path> users() {
+    Path users = folder.resolve(USERS);
+    if (!Files.isDirectory(users)) {
+      return List.of();
+    }
+    try (Stream<Path> marks = Files.list(users)) {
+      return marks
+          .map(BaseImage::text)
+          .map(Path::of)
+          .filter(state -> noted(state).stream().anyMatch(folder.toString()::equals))
+          .sorted()
+          .toList();
+    } catch (IOException e) {
+      throw new Problem("cannot look into " + users + ": " + e.getMessage(), "check its owner", e);
+    }
+  }
+
+  /** The folder and the digest of the image that a state folder's disks are based on. */
+  private static List<String> noted(Path state) {
+    Path note = new Layout(state, state).image();
+    Path nodes = new Layout(state, state).nodes();
+    if (!Files.exists(note) || !Files.isDirectory(nodes)) {
+      return List.of();
+    }
+    try (Stream<Path> folders = Files.list(nodes)) {
+      boolean disks = folders.anyMatch(node -> Files.exists(node.resolve("disk.qcow2")));
+      List<String> lines = text(note).lines().collect(Collectors.toList());
+      return disks && lines.size() == 2 ? lines : List.of();
+    } catch (IOException e) {
+      throw new Problem("cannot look into " + nodes + ": " + e.getMessage(), "check its owner", e);
+    }
+  }
+
+  private static String text(Path file) {
+    try {
+      return Files.readString(file);
+    } catch (IOException e) {
+      throw new Problem("cannot read " + file + ": " + e.getMessage(), "check its owner", e);
+    }
+  }
+}

@@ -1,0 +1,48 @@
+package lib;
+
+import java.nio.file.Path;
+import java.util.List;
+
+/** One way to make a base image; {@link ImageStore} keeps what it makes. */
+public interface ImageMaker {
+  /** What a maker leaves in its folder: the disk, always a qcow2 file of its own. */
+  String DISK = "disk.qcow2";
+
+  /** Optional: a kernel for direct boot, its initial RAM disk, and its command line. */
+  String VMLINUZ = "vmlinuz";
+
+  String INITRD = "initrd.img";
+  String ARGUMENTS = "arguments";
+
+  /** Optional: the names of the packages in it, a line each. */
+  String PACKAGES = "packages";
+
+  /** {@return what the user calls the image} */
+  String name();
+
+  /** {@return the name of the image's folder: equal for equal input, other for any other} */
+  String key();
+
+  /** {@return the digest of the image that this one is made of; empty if it is made of none} */
+  default String parentDigest() {
+    return "";
+  }
+
+  /** {@return the programs that making it takes} */
+  List<Tool> tools();
+
+  /**
+   * Makes it; shows its progress.
+   *
+   * @param work an empty folder, which has the files named above afterwards
+   * @param yes whether every question is answered with yes
+   * @throws Problem if it can't be had; what is left in {@code work} is removed then
+   */
+  void make(Path work, Terminal terminal, boolean yes);
+
+  /** {@return what {@link #make} would run or do, a line each: commands, and comments with #} */
+  List<String> describe(Path work);
+
+  /** {@return the image as far as it is known before it is made} */
+  Image expected(Path folder);
+}

@@ -1,0 +1,200 @@
+package lib;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.function.Predicate;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+
+/**
+ * The base images of a user, which all clusters share: a folder for each, which appears whole or
+ * not at all. One process at a time makes or removes images.
+ *
+ * @param folder the folder of those folders
+ */
+public record ImageStore(Path folder) {
+
+  /** {@return the store of this user} */
+  public static ImageStore ofUser() {
+    return new ImageStore(Layout.cache().resolve("images"));
+  }
+
+  /** {@return the image that a maker of this key has made} */
+  public Optional<BaseImage> find(String key) {
+    return BaseImage.read(folder.resolve(key));
+  }
+
+  /** {@return all images, the newest first} */
+  public List<BaseImage> all() {
+    return entries(path -> !hidden(path)).stream()
+        .map(BaseImage::read)
+        .flatMap(Optional::stream)
+        .sorted(Comparator.comparing((BaseImage image) -> image.facts().made()).reversed())
+        .toList();
+  }
+
+  /** {@return what runs that were cut short have left, downloads that can go on included} */
+  public List<Path> unfinished() {
+    return entries(ImageStore::hidden);
+  }
+
+  private static boolean hidden(Path path) {
+    return path.getFileName().toString().startsWith(".");
+  }
+
+  private List<Path> entries(Predicate<Path> wanted) {
+    if (!Files.isDirectory(folder)) {
+      return List.of();
+    }
+    try (Stream<Path> entries = Files.list(folder)) {
+      return entries.filter(wanted).sorted().toList();
+    } catch (IOException e) {
+      throw new Problem("cannot look into " + folder + ": " + e.getMessage(), "check its owner", e);
+    }
+  }
+
+  /** {@return the folder in which an image is made} */
+  public Path work(String key) {
+    return folder.resolve("." + key + ".part");
+  }
+
+  /** {@return the lock that whoever makes, uses or removes an image holds meanwhile} */
+  public Lock lock(Terminal terminal) {
+    Plan.cacheFolder(folder);
+    return Lock.await(
+        folder.resolve("lock"),
+        () -> terminal.line("waiting for another kubenet, which has the images locked"));
+  }
+
+  /**
+   * {@return the image of a maker, which makes it unless it is there}
+   *
+   * @throws Problem if it can't be made; nothing but a download that can go on is left then
+   */
+  public BaseImage get(ImageMaker maker, Host.Arch arch, Terminal terminal, boolean yes) {
+    Preflight.tools(terminal, yes, maker.tools());
+    try (Lock lock = lock(terminal)) {
+      Optional<BaseImage> there = find(maker.key());
+      if (there.isPresent()) {
+        return there.get(); // another process has made it meanwhile
+      }
+      return make(maker, arch, terminal, yes);
+    } catch (IOException e) {
+      throw new Problem(
+          "cannot make image %s in %s: %s".formatted(maker.name(), folder, e.getMessage()),
+          "check that the disk has 3 GiB free, then run this again",
+          e);
+    }
+  }
+
+  private BaseImage make(ImageMaker maker, Host.Arch arch, Terminal terminal, boolean yes)
+      throws IOException {
+    Path work = work(maker.key());
+    long start = System.nanoTime();
+    remove(work);
+    new Plan.Folder(work).run();
+    try {
+      maker.make(work, terminal, yes);
+      QemuImg disk = QemuImg.inspect(work.resolve(ImageMaker.DISK));
+      long seconds = (System.nanoTime() - start) / 1_000_000_000;
+      String now = Instant.now().truncatedTo(ChronoUnit.SECONDS).toString();
+      BaseImage.seal(
+          work,
+          new BaseImage.Facts(
+              maker.name(),
+              arch.word(),
+              now,
+              seconds,
+              disk.bytes(),
+              maker.parentDigest(),
+              Map.of()));
+      Path place = folder.resolve(maker.key());
+      Files.move(work, place, StandardCopyOption.ATOMIC_MOVE);
+      BaseImage image = BaseImage.read(place).orElseThrow();
+      terminal.line("made %s, %d MiB, in %d s", place, Files.size(image.disk()) >> 20, seconds);
+      return image;
+    } finally {
+      remove(work);
+    }
+  }
+
+  /**
+   * Removes images and what was left unfinished; the caller holds the lock.
+   *
+   * @param path a folder or file of the store
+   */
+  public void remove(Path path) {
+    if (Files.exists(path)) {
+      // files of a build may belong to users of a namespace, which this user is root of
+      Argv remove = Argv.of("rm", "-rf", path.toString());
+      Argv namespace = Argv.of("unshare", "--map-root-user", "--map-auto", "--");
+      if (!Commands.run(remove).succeeded()) {
+        Commands.run(namespace.then(remove)).orProblem();
+      }
+    }
+  }
+
+  /**
+   * {@return what nobody needs: images without a disk that is based on them, and what was left
+   * unfinished}
+   *
+   * @param kept images that stay all the same
+   */
+  public List<Path> unneeded(List<BaseImage> kept) {
+    List<BaseImage> all = all();
+    List<Path> unneeded = new ArrayList<>(unfinished());
+    all.stream()
+        .filter(image -> image.users().isEmpty())
+        .filter(image -> !kept.contains(image))
+        .forEach(image -> unneeded.add(image.folder()));
+    return unneeded;
+  }
+
+  /** {@return the size of a folder or file of the store, in MiB} */
+  public static long mib(Path path) {
+    try (Stream<Path> files = Files.walk(path)) {
+      long size = 0;
+      for (Path file : files.filter(Files::isRegularFile).toList()) {
+        size += Files.size(file);
+      }
+      return size >> 20;
+    } catch (IOException e) {
+      throw new Problem("cannot look into " + path + ": " + e.getMessage(), "check its owner", e);
+    }
+  }
+
+  /** {@return rows for a reader, under a heading: every image, and what was left unfinished} */
+  public String table() {
+    String form = "%-44s %6s  %-10s  %s";
+    Stream<String> images =
+        all().stream()
+            .map(
+                image ->
+                    form.formatted(
+                        image.folder().getFileName(),
+                        mib(image.folder()),
+                        image.facts().made().substring(0, 10),
+                        used(image.users())));
+    Stream<String> rest =
+        unfinished().stream()
+            .map(path -> form.formatted(path.getFileName(), mib(path), "-", "unfinished"));
+    return Stream.of(Stream.of(form.formatted("IMAGE", "MIB", "MADE", "USED BY")), images, rest)
+        .flatMap(rows -> rows)
+        .collect(Collectors.joining("\n"));
+  }
+
+  private static String used(List<Path> users) {
+    return users.isEmpty()
+        ? "-"
+        : users.stream().map(Path::toString).collect(Collectors.joining(", "));
+  }
+}

@@ -1,0 +1,310 @@
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.net.Proxy;
+import java.net.URI;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Random;
+import lib.Argv;
+import lib.Commands;
+import lib.Digest;
+import lib.Download;
+import lib.ImageDownload;
+import lib.ImageSource;
+import lib.Terminal;
+import lib.WebProxy;
+import org.junit.jupiter.api.Assumptions;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Downloads from real servers on 127.0.0.1, each with its own way to fail. */
+class DownloadTest {
+  private static final int HALF = 1_500_000;
+  private static final byte[] CONTENT = content();
+
+  @TempDir private Path folder;
+  private final ByteArrayOutputStream said = new ByteArrayOutputStream();
+
+  private static byte[] content() {
+    byte[] content = new byte[2 * HALF];
+    new Random(1).nextBytes(content);
+    return content;
+  }
+
+  private static String sha256(byte[] bytes) {
+    Digest digest = new Digest();
+    digest.add(bytes, bytes.length);
+    return digest.hex();
+  }
+
+  private Path part() {
+    return folder.resolve("part");
+  }
+
+  private Download download(URI url) {
+    return new Download(url, sha256(CONTENT), part(), Duration.ofSeconds(2));
+  }
+
+  private void run(URI url) {
+    download(url).run(Terminal.plain(new PrintStream(said, true, StandardCharsets.UTF_8)));
+  }
+
+  private void assertWhole() throws IOException {
+    assertThat(Arrays.equals(Files.readAllBytes(part()), CONTENT)).as("the whole file").isTrue();
+    assertThat(folder.toFile().list()).containsExactly("part");
+  }
+
+  @Test
+  void comesWholeAndSaysHowFarItIs() throws IOException {
+    try (WebServer server = WebServer.of(CONTENT)) {
+      run(server.uri("/some/x.img"));
+      assertWhole();
+      List<String> lines = said.toString(StandardCharsets.UTF_8).lines().toList();
+      assertThat(lines).hasSize(11);
+      assertThat(lines.get(0)).isEqualTo("  x.img  0 of 2 MiB");
+      assertThat(lines.get(10)).matches("  x\\.img  2 of 2 MiB, [0-9.]+ MiB/s");
+    }
+  }
+
+  @Test
+  void aConnectionThatIsResetHalfWayGoesOnFromThere() throws IOException {
+    WebServer.Answer once =
+        (request, wire) -> {
+          wire.file(CONTENT, request.from(), "ETag: \"1\"");
+          if (request.from() == 0) {
+            wire.bytes(CONTENT, 0, HALF);
+            Thread.sleep(300); // or the reset overtakes what was sent
+            wire.reset();
+          } else {
+            wire.bytes(CONTENT, request.from(), CONTENT.length);
+          }
+        };
+    try (WebServer server = new WebServer(once)) {
+      run(server.uri("/x"));
+      assertWhole();
+      assertThat(server.requests).hasSize(2);
+      assertThat(server.requests.get(1).from()).isBetween(1, HALF);
+      assertThat(server.requests.get(1).headers()).containsEntry("if-range", "\"1\"");
+    }
+  }
+
+  @Test
+  void aServerThatFallsSilentIsAskedAgain() throws IOException {
+    WebServer.Answer silent =
+        (request, wire) -> {
+          wire.file(CONTENT, request.from());
+          if (request.from() == 0) {
+            wire.bytes(CONTENT, 0, HALF);
+            Thread.sleep(60_000);
+          }
+          wire.bytes(CONTENT, request.from(), CONTENT.length);
+        };
+    try (WebServer server = new WebServer(silent)) {
+      run(server.uri("/x"));
+      assertWhole();
+      assertThat(said.toString(StandardCharsets.UTF_8)).contains("the server is silent");
+      assertThat(server.requests.get(1).headers()).doesNotContainKey("if-range");
+    }
+  }
+
+  @Test
+  void aServerThatIgnoresRangesSendsAllOfItAgain() throws IOException {
+    Files.write(part(), Arrays.copyOf(CONTENT, HALF));
+    WebServer.Answer whole =
+        (request, wire) -> {
+          wire.file(CONTENT, 0);
+          wire.bytes(CONTENT, 0, CONTENT.length);
+        };
+    try (WebServer server = new WebServer(whole)) {
+      run(server.uri("/x"));
+      assertWhole();
+      assertThat(server.requests).hasSize(1);
+      assertThat(server.requests.get(0).from()).isEqualTo(HALF);
+    }
+  }
+
+  @Test
+  void aRangeThatIsNotTheOneAskedForIsNotTaken() {
+    WebServer.Answer other =
+        (request, wire) ->
+            wire.head("206 Partial Content", "Content-Range: bytes 7-9/10", "Content-Length: 3");
+    assertThat(Lab.problem(() -> served(other))).contains("the server answers 206");
+  }
+
+  private void served(WebServer.Answer answer) throws IOException {
+    Files.write(part(), Arrays.copyOf(CONTENT, HALF));
+    try (WebServer server = new WebServer(answer)) {
+      run(server.uri("/x"));
+    }
+  }
+
+  @Test
+  void whatCameBeforeFromAnotherFileIsThrownAway() throws IOException {
+    Files.write(part(), new byte[HALF]); // a server that goes on all the same
+    try (WebServer server = WebServer.of(CONTENT)) {
+      run(server.uri("/x"));
+      assertWhole();
+      assertThat(server.requests).hasSize(2);
+    }
+    assertThat(said.toString(StandardCharsets.UTF_8)).contains("starting anew");
+  }
+
+  @Test
+  void aWholeFileOfAKilledRunIsTaken() throws IOException {
+    Files.write(part(), CONTENT);
+    WebServer.Answer nothingLeft = (request, wire) -> wire.head("416 Range Not Satisfiable");
+    try (WebServer server = new WebServer(nothingLeft)) {
+      run(server.uri("/x"));
+      assertWhole();
+    }
+  }
+
+  @Test
+  void anotherDigestIsRefusedAndNothingIsKept() throws IOException {
+    byte[] wrong = CONTENT.clone();
+    wrong[HALF] ^= 1;
+    try (WebServer server = WebServer.of(wrong)) {
+      assertThat(Lab.problem(() -> run(server.uri("/x"))))
+          .startsWith("cannot get http://127.0.0.1:")
+          .contains("what came has another digest than " + sha256(CONTENT));
+      assertThat(folder).isEmptyDirectory();
+      assertThat(server.requests).hasSize(1);
+    }
+  }
+
+  @Test
+  void whatIsNotThereIsNotAskedForAgain() throws IOException {
+    try (WebServer server = new WebServer((request, wire) -> wire.head("404 Not Found"))) {
+      assertThat(Lab.problem(() -> run(server.uri("/x"))))
+          .isEqualTo(
+              """
+              cannot get http://127.0.0.1:%1$d/x: the server answers 404
+              (check the network, and https_proxy if there is a proxy; to see it: curl -I http://127.0.0.1:%1$d/x)\
+              """
+                  .formatted(server.port()));
+      assertThat(server.requests).hasSize(1);
+      assertThat(folder).isEmptyDirectory();
+    }
+  }
+
+  @Test
+  void aServerInTroubleIsAskedAgain() throws IOException {
+    WebServer.Answer recovers =
+        new WebServer.Answer() {
+          private boolean asked;
+
+          @Override
+          public void to(WebServer.Request request, WebServer.Wire wire) throws IOException {
+            if (asked) {
+              wire.file(CONTENT, 0);
+              wire.bytes(CONTENT, 0, CONTENT.length);
+            } else {
+              asked = true;
+              wire.head("503 Service Unavailable", "Content-Length: 0");
+            }
+          }
+        };
+    try (WebServer server = new WebServer(recovers)) {
+      run(server.uri("/x"));
+      assertWhole();
+    }
+  }
+
+  @Test
+  void withoutAServerOrANameThereIsAClearWord() throws IOException {
+    int port = Lab.freePort();
+    assertThat(Lab.problem(() -> run(URI.create("http://127.0.0.1:" + port + "/x"))))
+        .startsWith("cannot get http://127.0.0.1:" + port + "/x: Connection refused");
+    assertThat(Lab.problem(() -> run(URI.create("https://no.such.host.invalid/x"))))
+        .contains("no such host, or no network: no.such.host.invalid");
+  }
+
+  @Test
+  void aFullDiskStopsItAndLeavesWhatIsThere() throws IOException {
+    Path small = Files.createDirectory(folder.resolve("small"));
+    Commands.Result mounted =
+        Commands.run(Argv.of("mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", small.toString()));
+    Assumptions.assumeTrue(mounted.succeeded(), "may not mount a small file system");
+    WebServer.Answer lengthUnknown =
+        (request, wire) -> {
+          wire.head("200 OK");
+          wire.bytes(CONTENT, 0, CONTENT.length);
+        };
+    Download there = new Download(URI.create("http://x/"), "", small.resolve("p"), Duration.ZERO);
+    Terminal terminal = Terminal.plain(new PrintStream(said, true, StandardCharsets.UTF_8));
+    try (WebServer known = WebServer.of(CONTENT);
+        WebServer unknown = new WebServer(lengthUnknown)) {
+      for (WebServer server : List.of(known, unknown)) {
+        Download full =
+            new Download(server.uri("/x"), sha256(CONTENT), there.part(), Duration.ofSeconds(2));
+        assertThat(Lab.problem(() -> full.run(terminal)))
+            .startsWith("cannot write " + there.part() + ": ")
+            .contains(server == known ? "3 MiB are still to come" : "No space left on device")
+            .contains("it goes on from there");
+        assertThat(server.requests).hasSize(1);
+      }
+      assertThat(Files.size(there.part())).isPositive();
+    } finally {
+      Commands.run(Argv.of("umount", small.toString())).orProblem();
+    }
+  }
+
+  @Test
+  void theNewestImageHasItsDigestBesideIt() throws IOException {
+    String digest = "0123456789abcdef".repeat(4);
+    String sums = "f".repeat(64) + " *other.img\n" + digest + " *x.img\nnonsense\n";
+    WebServer.Answer answer =
+        (request, wire) -> {
+          byte[] text = sums.getBytes(StandardCharsets.UTF_8);
+          wire.head(request.target().equals("/release/SHA256SUMS") ? "200 OK" : "404 Not Found");
+          wire.bytes(text, 0, text.length);
+        };
+    try (WebServer server = new WebServer(answer)) {
+      assertThat(newest(server.uri("/release/x.img")).sha256()).isEqualTo(digest);
+      assertThat(Lab.problem(() -> newest(server.uri("/release/y.img"))))
+          .contains("SHA256SUMS has no digest of y.img");
+      assertThat(Lab.problem(() -> newest(server.uri("/gone/x.img"))))
+          .contains("/gone/SHA256SUMS: the server answers 404");
+    }
+  }
+
+  private static ImageDownload newest(URI url) {
+    return ImageDownload.of("x", new ImageSource.Published(url, Optional.empty())).withDigest();
+  }
+
+  @Test
+  void proxiesAreThoseOfTheEnvironment() {
+    Map<String, String> environment =
+        Map.of(
+            "https_proxy", "http://proxy.example:3128",
+            "HTTP_PROXY", "plain.example:80",
+            "no_proxy", "localhost, .internal.example,10.0.0.1");
+    assertThat(proxy(environment, "https://images.example/x"))
+        .isEqualTo("HTTP @ proxy.example/<unresolved>:3128");
+    assertThat(proxy(environment, "http://images.example/x"))
+        .isEqualTo("HTTP @ plain.example/<unresolved>:80");
+    for (String direct :
+        List.of("https://localhost/x", "https://a.internal.example/x", "https://10.0.0.1/x")) {
+      assertThat(proxy(environment, direct)).isEqualTo("DIRECT");
+    }
+    assertThat(proxy(Map.of("all_proxy", "http://p.example"), "https://x.example/"))
+        .isEqualTo("HTTP @ p.example/<unresolved>:80");
+    assertThat(proxy(Map.of("https_proxy", "http://p", "no_proxy", "*"), "https://x.example/"))
+        .isEqualTo("DIRECT");
+    assertThat(proxy(Map.of(), "https://x.example/")).isEqualTo("DIRECT");
+  }
+
+  private static String proxy(Map<String, String> environment, String url) {
+    Proxy proxy = new WebProxy(environment).select(URI.create(url)).get(0);
+    return proxy.toString();
+  }
+}
