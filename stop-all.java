@@ -5,7 +5,6 @@
 //MAIN StopAll
 //DEPS info.picocli:picocli:4.7.7
 //SOURCES lib/Argv.java
-//SOURCES lib/Firmware.java
 //SOURCES lib/Meter.java
 //SOURCES lib/Problem.java
 //SOURCES lib/Qmp.java
@@ -13,23 +12,24 @@
 //SOURCES lib/Subnet.java
 //SOURCES lib/Yaml.java
 //SOURCES lib/Commands.java
-//SOURCES lib/Host.java
+//SOURCES lib/Firmware.java
 //SOURCES lib/Node.java
 //SOURCES lib/Tmux.java
 //SOURCES lib/Wait.java
 //SOURCES lib/EachNode.java
-//SOURCES lib/ImageSource.java
+//SOURCES lib/Host.java
 //SOURCES lib/LanSwitch.java
 //SOURCES lib/Layout.java
 //SOURCES lib/Network.java
 //SOURCES lib/Sessions.java
 //SOURCES lib/Terminal.java
-//SOURCES lib/Cluster.java
+//SOURCES lib/ImageSource.java
 //SOURCES lib/Lock.java
 //SOURCES lib/Vm.java
+//SOURCES lib/Cluster.java
+//SOURCES lib/Shutdown.java
 //SOURCES lib/ClusterFile.java
 //SOURCES lib/Remains.java
-//SOURCES lib/Shutdown.java
 //SOURCES lib/VmSession.java
 //SOURCES lib/Options.java
 //RUNTIME_OPTIONS -XX:+UseSerialGC -XX:TieredStopAtLevel=1

@@ -22,19 +22,12 @@ public sealed interface Boot {
   record ByFirmware(Firmware firmware, String reason) implements Boot {
     @Override
     public Argv arguments(Layout.Files files) {
-      return Argv.empty()
-          .option("-drive", flash(firmware.code(), firmware.codeFormat(), "on"))
-          .option("-drive", flash(files.efiVariables(), firmware.variablesFormat(), "off"));
+      return firmware.arguments(files.efiVariables());
     }
 
     @Override
     public Map<Path, Path> copies(Layout.Files files) {
       return Map.of(files.efiVariables(), firmware.variables());
-    }
-
-    private static String flash(Path file, String format, String readonly) {
-      return Argv.suboptions(
-          "", "if", "pflash", "format", format, "readonly", readonly, "file", file);
     }
   }
 

@@ -76,6 +76,25 @@ public record Firmware(Path code, String codeFormat, Path variables, String vari
         .findFirst();
   }
 
+  /** {@return the part of a QEMU command that starts it, with a store of variables} */
+  public Argv arguments(Path ownVariables) {
+    return Argv.empty()
+        .option("-drive", flash(code, codeFormat, "on"))
+        .option("-drive", flash(ownVariables, variablesFormat, "off"));
+  }
+
+  /** {@return the same for a trial, which writes no variables} */
+  public Argv arguments() {
+    return Argv.empty()
+        .option("-drive", flash(code, codeFormat, "on"))
+        .option("-drive", flash(variables, variablesFormat, "off") + ",snapshot=on");
+  }
+
+  private static String flash(Path file, String format, String readonly) {
+    return Argv.suboptions(
+        "", "if", "pflash", "format", format, "readonly", readonly, "file", file);
+  }
+
   private static Firmware raw(Path code, Path variables) {
     return new Firmware(code, "raw", variables, "raw");
   }

@@ -23,7 +23,7 @@ public record Probe(Host host, String accelerator, String qemuVersion) {
   /**
    * {@return the facts about this host}
    *
-   * @param kernel what a trial boots until its first line; without one, that QEMU starts must do
+   * @param kernel what a trial boots until its first line; without one, UEFI firmware
    * @param memory where the outcome of a trial is kept until the host or QEMU is another one
    * @param remember whether to keep it
    */
@@ -46,8 +46,9 @@ public record Probe(Host host, String accelerator, String qemuVersion) {
         new Memory(memory, key(qemu.get(), kernel), remember)
             .recall(() -> tried(accelerated, emulated, kernel));
     if (verdict.failure().isEmpty()) {
-      // without an image nothing has run yet, and a guest may still fail to
-      String how = kernel.isPresent() || os == Host.Os.DARWIN ? "works" : "QEMU starts with it";
+      // without either nothing has run yet, and a guest may still fail to
+      boolean ran = kernel.isPresent() || accelerated.firmware().isPresent();
+      String how = ran || os == Host.Os.DARWIN ? "works" : "QEMU starts with it";
       return new Probe(accelerated, wanted.word() + ": " + how, verdict.qemuVersion());
     }
     String line = "%s: %s; using tcg (slow)".formatted(wanted.word(), verdict.failure());
@@ -56,7 +57,10 @@ public record Probe(Host host, String accelerator, String qemuVersion) {
 
   private static Verdict tried(Host host, Host emulated, Optional<Image.Kernel> kernel) {
     boolean linux = host.os() == Host.Os.LINUX;
-    Trial.Outcome outcome = Trial.of(host, linux ? kernel : Optional.empty());
+    Trial.Outcome outcome =
+        linux
+            ? Trial.of(host, kernel, host.firmware())
+            : Trial.of(host, Optional.empty(), Optional.empty());
     return outcome.failure().isEmpty()
         ? new Verdict(outcome.qemuVersion(), "")
         : new Verdict(version(emulated), (linux ? "/dev/kvm opens, but " : "") + outcome.failure());
@@ -64,7 +68,7 @@ public record Probe(Host host, String accelerator, String qemuVersion) {
 
   /** QEMU's version by a start without the accelerator in question. */
   private static String version(Host emulated) {
-    return Trial.of(emulated, Optional.empty()).qemuVersion();
+    return Trial.of(emulated, Optional.empty(), Optional.empty()).qemuVersion();
   }
 
   /** What a verdict depends on: this boot of the host, the QEMU program, the kernel. */
@@ -76,7 +80,7 @@ public record Probe(Host host, String accelerator, String qemuVersion) {
           Files.readString(boot).strip(),
           qemu.toRealPath().toString(),
           Files.getLastModifiedTime(qemu).toString(),
-          kernel.map(image -> image.vmlinuz().toString()).orElse("-"));
+          kernel.map(image -> image.vmlinuz().toString()).orElse("firmware"));
     } catch (IOException e) {
       return ""; // such as on macOS, where a trial is quick: then nothing is remembered
     }

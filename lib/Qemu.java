@@ -58,10 +58,16 @@ public final class Qemu {
    * {@return a command that starts QEMU with this host's machine and CPU and little else: the trial
    * that tells whether an accelerator works}
    *
-   * @param kernel boots this one, which will find no disk; without it, QEMU starts paused
-   * @param console file that gets the kernel's console
+   * @param kernel boots this one, which will find no disk
+   * @param firmware else boots this one; without either, QEMU starts paused
+   * @param console file that gets the guest's console
    */
-  public static Argv trial(Host host, Optional<Image.Kernel> kernel, Path console, Path qmp) {
+  public static Argv trial(
+      Host host,
+      Optional<Image.Kernel> kernel,
+      Optional<Firmware> firmware,
+      Path console,
+      Path qmp) {
     Argv trial =
         Argv.of(host.arch().qemu())
             .add("-nodefaults", "-no-user-config", "-nographic")
@@ -70,7 +76,7 @@ public final class Qemu {
             .option("-serial", "file:" + comma(console))
             .option("-qmp", qmp(qmp));
     if (kernel.isEmpty()) {
-      return trial.add("-S");
+      return firmware.map(flash -> trial.then(flash.arguments())).orElse(trial.add("-S"));
     }
     String early = host.arch() == Host.Arch.X86_64 ? "earlyprintk=ttyS0" : "earlycon";
     return trial

@@ -8,13 +8,14 @@ import java.util.Optional;
 
 /**
  * Whether an accelerator works, found by using it: QEMU is started with the host's very machine,
- * accelerator and CPU, and boots a kernel until its first line.
+ * accelerator and CPU, and boots a kernel, or else firmware, until its first line.
  *
  * <p>That {@code /dev/kvm} opens and QEMU starts proves nothing: in some clouds' nested KVM the
  * guest's code runs a hundred times slower than emulated (seen with kvm_pvm on Linux 6.18).
  */
 public final class Trial {
   private static final Duration LIMIT = Duration.ofSeconds(5);
+  private static final Duration FIRMWARE = Duration.ofSeconds(12);
 
   private Trial() {}
 
@@ -26,8 +27,8 @@ public final class Trial {
    */
   public record Outcome(String qemuVersion, String failure) {}
 
-  /** {@return the outcome for a host; without a kernel, that QEMU answers must do} */
-  public static Outcome of(Host host, Optional<Image.Kernel> kernel) {
+  /** {@return the outcome for a host; without a kernel and firmware, that QEMU answers must do} */
+  public static Outcome of(Host host, Optional<Image.Kernel> kernel, Optional<Firmware> firmware) {
     Path folder = null;
     Process process = null;
     try {
@@ -35,8 +36,13 @@ public final class Trial {
       Path qmp = folder.resolve("qmp");
       Path console = folder.resolve("console");
       Path errors = folder.resolve("errors");
-      process = Commands.start(Qemu.trial(host, kernel, console, qmp), errors);
-      return watch(process, kernel, console, qmp, errors);
+      process = Commands.start(Qemu.trial(host, kernel, firmware, console, qmp), errors);
+      Optional<String> first =
+          kernel.isPresent()
+              ? Optional.of("Linux version")
+              : firmware.map(flash -> ""); // whatever it prints
+      Duration limit = kernel.isPresent() ? LIMIT : FIRMWARE;
+      return watch(process, first, limit, console, qmp, errors);
     } catch (IOException e) {
       return new Outcome("", "could not be tried: " + e.getMessage());
     } finally {
@@ -48,23 +54,34 @@ public final class Trial {
   }
 
   private static Outcome watch(
-      Process process, Optional<Image.Kernel> kernel, Path console, Path qmp, Path errors) {
+      Process process,
+      Optional<String> first,
+      Duration limit,
+      Path console,
+      Path qmp,
+      Path errors) {
     Optional<String> version =
         Wait.until(LIMIT, Duration.ofMillis(20), () -> answer(process, qmp))
             .filter(v -> !v.isEmpty());
     boolean spoke =
         version.isPresent()
-            && (kernel.isEmpty() || Wait.until(LIMIT, () -> !process.isAlive() || speaks(console)));
-    if (spoke && process.isAlive()) {
+            && (first.isEmpty()
+                || Wait.until(
+                    limit,
+                    () -> !process.isAlive() || speaks(console, first.get()) || fails(errors)));
+    if (spoke && process.isAlive() && !fails(errors)) {
       return new Outcome(version.get(), "");
     }
     if (!process.isAlive()) {
       return new Outcome(version.orElse(""), "QEMU stopped with \"" + lastWords(errors) + "\"");
     }
+    if (fails(errors)) {
+      return new Outcome(version.orElse(""), "a guest ended with \"KVM internal error\"");
+    }
     return new Outcome(
         version.orElse(""),
-        (version.isPresent() ? "a kernel printed nothing" : "QEMU did not answer")
-            + " within %d s".formatted(LIMIT.toSeconds()));
+        (version.isPresent() ? "a guest printed nothing" : "QEMU did not answer")
+            + " within %d s".formatted((version.isPresent() ? limit : LIMIT).toSeconds()));
   }
 
   /** QEMU's version; empty text once it has ended; nothing while it is not up yet. */
@@ -79,8 +96,14 @@ public final class Trial {
     }
   }
 
-  private static boolean speaks(Path console) {
-    return Commands.tail(console, 1000).contains("Linux version");
+  private static boolean speaks(Path console, String word) {
+    String said = Commands.tail(console, 1000);
+    return !said.isEmpty() && said.contains(word);
+  }
+
+  /** The VM stops then, QEMU does not. */
+  private static boolean fails(Path errors) {
+    return Commands.tail(errors, 1000).contains("KVM internal error");
   }
 
   /** The line that says why: an assertion that fails in its wake says less. */

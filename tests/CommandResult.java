@@ -227,6 +227,18 @@ record CommandResult(List<String> command, int exit, String out, String err) {
       }
     }
 
+    /** Starts it and goes on; what it says goes to a file. */
+    Process start(Path out) throws IOException {
+      ProcessBuilder builder =
+          new ProcessBuilder(command)
+              .directory(folder.toFile())
+              .redirectInput(new File("/dev/null"))
+              .redirectErrorStream(true)
+              .redirectOutput(out.toFile());
+      environment.forEach((name, value) -> put(builder.environment(), name, value));
+      return builder.start();
+    }
+
     private CommandResult run(Path work) throws IOException, InterruptedException {
       Path tmux = Files.createDirectory(work.resolve("tmux"));
       File out = work.resolve("out").toFile();

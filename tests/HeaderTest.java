@@ -23,7 +23,8 @@ class HeaderTest {
   /** The levels of lib, lowest first: a file refers only to files of lower lines. */
   private static final List<String> LEVELS =
       List.of(
-          "Argv Digest Firmware Image Problem Role Stage Subnet Yaml",
+          "Argv Digest Image Problem Role Stage Subnet Yaml",
+          "Firmware",
           "Host Node SshKey Tmux",
           "Disk ImageSource Layout Network",
           "Cluster",

@@ -275,14 +275,22 @@ class QemuTest {
   void trialIsGolden() {
     StringBuilder all = new StringBuilder();
     for (Host host : Lab.hosts()) {
-      for (Optional<Image.Kernel> kernel :
-          List.of(Lab.IMAGE.kernel(), Optional.<Image.Kernel>empty())) {
-        Argv trial = Qemu.trial(host, kernel, Path.of("/tmp/t,1/console"), Path.of("/tmp/t,1/qmp"));
-        all.append("# %s %s\n".formatted(host, kernel.isPresent() ? "kernel" : "paused"))
-            .append(trial.toShellLines())
-            .append("\n\n");
-      }
+      trial(all, host, "kernel", Lab.IMAGE.kernel(), host.firmware());
+      trial(all, host, "firmware", Optional.empty(), host.firmware());
+      trial(all, host, "paused", Optional.empty(), Optional.empty());
     }
     Golden.check("qemu/trial.args", all.toString());
+  }
+
+  private static void trial(
+      StringBuilder all,
+      Host host,
+      String what,
+      Optional<Image.Kernel> kernel,
+      Optional<Firmware> firmware) {
+    Path folder = Path.of("/tmp/t,1");
+    Argv trial =
+        Qemu.trial(host, kernel, firmware, folder.resolve("console"), folder.resolve("qmp"));
+    all.append("# %s %s\n".formatted(host, what)).append(trial.toShellLines()).append("\n\n");
   }
 }

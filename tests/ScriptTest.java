@@ -22,6 +22,7 @@ import lib.Cluster;
 import lib.ClusterFile;
 import lib.Commands;
 import lib.Host;
+import lib.ImageImport;
 import lib.Layout;
 import lib.Node;
 import lib.Provision;
@@ -254,21 +255,20 @@ class ScriptTest {
             .succeeded();
     Layout.Files files = Layout.of(odd.resolve(".kubenet")).node(node("worker0"));
 
+    String key = ImageImport.of("tiny.qcow2", odd).key();
+    Path disk = cache.resolve("images/." + key + ".part/disk.qcow2");
     assertThat(commands(all.out()))
         .contains(
             List.of("mkdir", "-p", "-m", "700", files.folder().toString()),
             List.of(
                 "qemu-img",
-                "create",
-                "-q",
+                "convert",
                 "-f",
                 "qcow2",
-                "-F",
+                "-O",
                 "qcow2",
-                "-b",
                 odd.resolve("tiny.qcow2").toString(),
-                files.disk().toString(),
-                "5G"))
+                disk.toString()))
         .anyMatch(
             words -> words.get(0).equals("tmux") && words.contains(files.launch().toString()));
     List<String> qemu =
@@ -430,20 +430,21 @@ class ScriptTest {
     Path overlay = folder.resolve("overlay.qcow2");
     qemuImg(
         "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", image.toString(), overlay.toString());
-    refuses("image ./overlay.qcow2 refers to another file", "qemu-img convert");
+    refuses("the image " + overlay + " refers to another file", "qemu-img convert");
   }
 
   @Test
   void anImageOfAnotherFormatIsRefused() throws IOException {
     configured(folder, CONFIG.replace("tiny.qcow2", "other.vmdk"));
     qemuImg("create", "-q", "-f", "vmdk", folder.resolve("other.vmdk").toString(), "64M");
-    refuses("image ./other.vmdk has the format vmdk", "qemu-img convert");
+    refuses(
+        "the image " + folder.resolve("other.vmdk") + " has the format vmdk", "qemu-img convert");
   }
 
   @Test
   void anImageThatIsNotThereIsRefused() throws IOException {
     configured(folder, CONFIG.replace("tiny", "no"));
-    refuses("image ./no.qcow2: there is no " + folder.resolve("no.qcow2"), "`images`");
+    refuses("image ./no.qcow2: there is no file " + folder.resolve("no.qcow2"), "`images`");
   }
 
   @Test
@@ -686,6 +687,8 @@ class ScriptTest {
   /** A dry run's output with fixed words in place of what differs from machine to machine. */
   private String withoutThisMachine(String out) {
     return out.replace(folder.toString(), "FOLDER")
+        .replace(cache.toString(), "CACHE")
+        .replaceAll("file-tiny\\.qcow2-[0-9a-f]{12}", "file-tiny.qcow2-KEY")
         .replaceAll("/tmp/kubenet-[\\w-]+-[0-9a-f]{8}", "RUNTIME")
         .replaceAll("(?m)^# accelerator .*$", "# accelerator  ACCELERATOR")
         .replaceAll("\\(\\d+ bytes", "(N bytes")
