@@ -37,7 +37,8 @@ rm -f /etc/netplan/50-cloud-init.yaml /var/log/cloud-init* /var/lib/dbus/machine
 : > /etc/machine-id # empty: the first boot makes one
 if command -v apt-get > /dev/null; then
   apt-get clean
-  rm -rf /var/lib/apt/lists/*
+  rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin
 fi
+sync # what is not written yet is not trimmed
 fstrim --all || true # blocks that hold nothing any more take no room in the image
 systemctl poweroff

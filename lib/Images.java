@@ -128,7 +128,8 @@ public final class Images {
       if (source instanceof ImageSource.LocalFile file) {
         return store.find(ImageImport.of(file.name(), options.base()).key());
       }
-      return pinned((ImageSource.Web) source).or(() -> earlier(source));
+      ImageSource.Web web = (ImageSource.Web) source;
+      return pinned(web).or(() -> earlier(web));
     } catch (Problem problem) {
       return Optional.empty(); // a launch could not have it either
     }
@@ -141,9 +142,13 @@ public final class Images {
         .findFirst();
   }
 
-  /** One that came from the moving folder, the newest. */
-  private Optional<BaseImage> earlier(ImageSource source) {
+  /** The newest that came from a place where images move; a pinned one is that or none. */
+  private Optional<BaseImage> earlier(ImageSource.Web source) {
+    boolean moves =
+        source.places().getOrDefault(arch, List.of()).stream()
+            .anyMatch(place -> place.sha256().isEmpty());
     return store.all().stream()
+        .filter(image -> moves)
         .filter(image -> image.facts().name().equals(source.name()))
         .filter(image -> image.facts().arch().equals(arch.word()))
         .filter(image -> image.facts().parent().isEmpty())

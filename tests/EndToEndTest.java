@@ -40,6 +40,7 @@ class EndToEndTest {
       """
       name: e2e
       sshPorts: 23200
+      images: [debian-built]
       roles:
         gateway: {count: 1, cpus: 2, memory: 768M, disk: 6G}
         control: {count: 1, cpus: 2, memory: 768M, disk: 6G}
@@ -284,9 +285,14 @@ class EndToEndTest {
     assertThat(panes("e2e-ssh")).hasSize(5);
   }
 
+  /** By UEFI firmware this time, and at the end by BIOS: both boot loaders of the image. */
+  private static void boots(String how) throws IOException {
+    Files.writeString(folder.resolve("cluster.yaml"), CONFIG + "boot: " + how + "\n");
+  }
+
   @Test
   @Order(4)
-  void aKilledVmIsSeenAtOnceAndIsStartedAgainInItsPane() {
+  void aKilledVmIsSeenAtOnceAndIsStartedAgainInItsPane() throws IOException {
     ssh("worker0", "echo kept > ~/file && sync");
     Vm.of(cluster.node("worker0"), layout).process().orElseThrow().destroyForcibly();
     assertThat(Wait.until(Duration.ofSeconds(5), () -> states().get("worker0").equals("stopped")))
@@ -295,6 +301,7 @@ class EndToEndTest {
     assertThat(waiting.exit()).isEqualTo(1);
     assertThat(waiting.err()).contains("worker0: QEMU is not running").contains("console.log");
     assertThat(panes("e2e-vms")).contains("vms worker0 dead");
+    boots("firmware");
     Commands.Result again = script("launch-all");
     assertThat(again.exit()).as(again.err()).isZero();
     assertThat(again.out()).contains("2 of 3 run already").contains("1 started");
@@ -307,6 +314,7 @@ class EndToEndTest {
     Commands.Result ready = script("ssh-all", "--detach", "--ready");
     assertThat(ready.exit()).as(ready.err() + ready.out()).isZero();
     assertThat(ssh("worker0", "cat ~/file")).isEqualTo("kept");
+    assertThat(ssh("worker0", "ls -d /sys/firmware/efi")).isEqualTo("/sys/firmware/efi");
   }
 
   @Test
@@ -325,7 +333,8 @@ class EndToEndTest {
 
   @Test
   @Order(7)
-  void oneNodeBootsInTheForegroundAndKeepsItsDisk() {
+  void oneNodeBootsInTheForegroundAndKeepsItsDisk() throws IOException {
+    boots("bios");
     tmux(
         "new-session",
         "-d",
@@ -347,6 +356,7 @@ class EndToEndTest {
             () -> tmux("capture-pane", "-p", "-t", "foreground").contains("worker0 login:"));
     assertThat(login).as(tmux("capture-pane", "-p", "-t", "foreground")).isTrue();
     assertThat(ssh("worker0", "cat ~/file")).isEqualTo("kept");
+    assertThat(ssh("worker0", "grep -o BOOT_IMAGE /proc/cmdline")).isEqualTo("BOOT_IMAGE");
     Commands.Result stop = script("stop-all");
     assertThat(stop.out()).contains("worker0      powered down");
     assertThat(

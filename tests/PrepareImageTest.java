@@ -1,8 +1,10 @@
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.IOException;
+import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.time.Duration;
 import java.util.List;
 import java.util.Random;
@@ -10,6 +12,7 @@ import java.util.concurrent.TimeUnit;
 import lib.Argv;
 import lib.Commands;
 import lib.Digest;
+import lib.ImageImport;
 import lib.QemuImg;
 import lib.Wait;
 import org.junit.jupiter.api.BeforeAll;
@@ -150,15 +153,46 @@ class PrepareImageTest {
   }
 
   @Test
-  void anImageThatIsNoneIsNotKept() throws IOException {
+  void whatAPortalSendsInPlaceOfTheImageIsNotKept() throws IOException {
     byte[] page = "<html>log in first</html>".getBytes();
     Digest digest = new Digest();
     digest.add(page, page.length);
-    try (WebServer server = WebServer.of(content.clone())) {
+    try (WebServer server = WebServer.of(page)) {
       config("{url: '%s', sha256: '%s'}".formatted(server.uri("/x.img"), digest.hex()));
+      prepare().run().succeeded(); // raw: any bytes are a disk
+      config(entry(server));
       prepare().run().exitedWith(1).complains("has another digest than", "curl -I");
-      assertThat(images.toFile().list()).containsExactly("lock");
+      assertThat(images.toFile().list()).hasSize(2).contains("lock");
     }
+  }
+
+  @Test
+  void aProxyOfTheEnvironmentIsAsked() throws IOException {
+    try (WebServer proxy = WebServer.of(content)) {
+      URI url = URI.create("http://localhost:9/some/x.img"); // nobody is there
+      config("{url: '%s', sha256: '%s'}".formatted(url, sha256));
+      prepare().with("http_proxy", proxy.uri("")).run().succeeded().quiet();
+      assertThat(proxy.requests.get(0).target()).isEqualTo(url.toString());
+      assertThat(Path.of(disk())).hasBinaryContent(content);
+    }
+  }
+
+  @Test
+  void noDiskIsBasedOnAnImageThatWasTouched() throws IOException {
+    Files.copy(shared.resolve("x.img"), folder.resolve("x.img"));
+    config("./x.img");
+    prepare().run().succeeded();
+    Path base = images.resolve(ImageImport.of("./x.img", folder).key());
+    Path disk = base.resolve("disk.qcow2");
+    assertThat(disk.toFile().setWritable(true)).isTrue();
+    Files.write(disk, new byte[1], StandardOpenOption.WRITE);
+    CommandResult.script("launch-all", "--no-bake", "--only", "worker0")
+        .in(folder)
+        .with("KUBENET_CACHE", folder.resolve("cache"))
+        .run()
+        .exitedWith(1)
+        .complains(disk + " is not what it was: its SHA-256 is", "--destroy");
+    assertThat(folder.resolve(".kubenet/nodes/worker0/disk.qcow2")).doesNotExist();
   }
 
   @Test

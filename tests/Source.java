@@ -49,9 +49,9 @@ record Source(String path, String header, String body) {
     return folder().equals("lib/");
   }
 
-  /** Whether JBang can start it: all at the top, and those in tests that say so. */
+  /** Whether JBang can start it: all at the top, and those below tests that say so. */
   boolean isScript() {
-    return folder().isEmpty() || folder().equals("tests/") && header.startsWith("///");
+    return folder().isEmpty() || folder().startsWith("tests/") && header.startsWith("///");
   }
 
   /** A test, or what tests share: it takes its libraries from AllTests. */
