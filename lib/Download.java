@@ -44,6 +44,15 @@ public record Download(URI url, String sha256, Path part, Duration patience) {
     }
   }
 
+  /** No connection came about; worth another attempt only where there was one before. */
+  private static final class Unreachable extends IOException {
+    private static final long serialVersionUID = 1;
+
+    Unreachable(IOException cause) {
+      super(words(cause), cause);
+    }
+  }
+
   /** The file can't be written: the server is not at fault. */
   private static final class Unwritable extends IOException {
     private static final long serialVersionUID = 1;
@@ -60,6 +69,7 @@ public record Download(URI url, String sha256, Path part, Duration patience) {
    */
   public void run(Terminal terminal) {
     int failures = 0;
+    boolean connected = false;
     while (true) {
       long before = had();
       try {
@@ -70,11 +80,12 @@ public record Download(URI url, String sha256, Path part, Duration patience) {
           throw new Refused("what came has another digest than " + sha256);
         }
         terminal.line("  what came before does not fit; starting anew");
-      } catch (Refused | Unwritable | UnknownHostException e) {
+      } catch (Refused | Unwritable e) {
         throw problem(e);
       } catch (IOException e) {
+        connected |= !(e instanceof Unreachable);
         failures = had() > before ? 0 : failures + 1;
-        if (failures == ATTEMPTS) {
+        if (failures == ATTEMPTS || !connected) {
           throw problem(e);
         }
         terminal.line("  %s; trying again", words(e));
@@ -90,7 +101,7 @@ public record Download(URI url, String sha256, Path part, Duration patience) {
     if (had > 0) {
       digest.add(part);
     }
-    HttpURLConnection connection = connect(url, patience);
+    HttpURLConnection connection = connection(url, patience);
     if (had > 0) {
       connection.setRequestProperty("Range", "bytes=" + had + "-");
       if (Files.exists(validator())) {
@@ -99,6 +110,7 @@ public record Download(URI url, String sha256, Path part, Duration patience) {
       }
     }
     try {
+      connect(connection);
       int status = connection.getResponseCode();
       if (status == 416) { // nothing behind what is there: it is whole, or longer than it should be
         return ends(digest);
@@ -218,7 +230,8 @@ public record Download(URI url, String sha256, Path part, Duration patience) {
    */
   public static String text(URI url, Duration patience) {
     try {
-      HttpURLConnection connection = connect(url, patience);
+      HttpURLConnection connection = connection(url, patience);
+      connect(connection);
       try (InputStream in = connection.getInputStream()) {
         return new String(in.readNBytes(SMALL), StandardCharsets.UTF_8);
       } catch (IOException e) {
@@ -230,7 +243,15 @@ public record Download(URI url, String sha256, Path part, Duration patience) {
     }
   }
 
-  private static HttpURLConnection connect(URI url, Duration patience) throws IOException {
+  private static void connect(HttpURLConnection connection) throws IOException {
+    try {
+      connection.connect();
+    } catch (IOException e) {
+      throw new Unreachable(e);
+    }
+  }
+
+  private static HttpURLConnection connection(URI url, Duration patience) throws IOException {
     ProxySelector proxies = new WebProxy(System.getenv());
     HttpURLConnection connection =
         (HttpURLConnection) url.toURL().openConnection(proxies.select(url).get(0));
