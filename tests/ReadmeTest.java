@@ -52,7 +52,12 @@ class ReadmeTest {
 
   @Test
   void everyOptionExists() {
-    String help = read("lib/Options.java") + read("setup.java") + read("stop-all.java");
+    String help =
+        read("lib/Options.java")
+            + read("setup.java")
+            + read("stop-all.java")
+            + read("prepare-image.java")
+            + read("lib/ImageOptions.java");
     String tests = read("tests/AllTests.java") + read("status.java");
     Pattern.compile("`--([a-z-]+)")
         .matcher(readme)
