@@ -35,18 +35,20 @@
 //SOURCES lib/Ssh.java
 //SOURCES lib/Vm.java
 //SOURCES lib/Boot.java
-//SOURCES lib/CloudInit.java
 //SOURCES lib/ClusterFile.java
+//SOURCES lib/Forward.java
 //SOURCES lib/ImageBuild.java
 //SOURCES lib/Readiness.java
 //SOURCES lib/SshConfig.java
-//SOURCES lib/VmSession.java
+//SOURCES lib/VirtualIp.java
 //SOURCES lib/Admission.java
+//SOURCES lib/CloudInit.java
 //SOURCES lib/Images.java
 //SOURCES lib/Options.java
 //SOURCES lib/Qemu.java
-//SOURCES lib/RoleFiles.java
+//SOURCES lib/VmSession.java
 //SOURCES lib/Provision.java
+//SOURCES lib/RoleFiles.java
 //SOURCES lib/Trial.java
 //SOURCES lib/Probe.java
 //SOURCES lib/Preflight.java
@@ -63,6 +65,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
 import lib.Admission;
+import lib.Forward;
 import lib.Launch;
 import lib.Lock;
 import lib.Network;
@@ -122,6 +125,10 @@ class LaunchAll implements Callable<Integer> {
         session.startLan();
       }
       starting.forEach(node -> session.start(node, launch.layout().node(node), queued));
+      if (switched) {
+        session.startForward();
+        terminal.line("kubernetes   " + Forward.words(launch.cluster()));
+      }
       terminal.line("%d started; consoles: tmux attach -t %s", starting.size(), session.session());
       Admission.of(launch.cluster(), launch.layout(), launch.host()).letGoAll(nodes, terminal);
       return 0;

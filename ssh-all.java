@@ -19,6 +19,7 @@
 //SOURCES lib/SshKey.java
 //SOURCES lib/Tmux.java
 //SOURCES lib/Wait.java
+//SOURCES lib/LanSwitch.java
 //SOURCES lib/Layout.java
 //SOURCES lib/Network.java
 //SOURCES lib/Plan.java
@@ -31,12 +32,14 @@
 //SOURCES lib/Vm.java
 //SOURCES lib/Boot.java
 //SOURCES lib/ClusterFile.java
+//SOURCES lib/Forward.java
 //SOURCES lib/Readiness.java
 //SOURCES lib/SshConfig.java
 //SOURCES lib/Options.java
 //SOURCES lib/Qemu.java
 //SOURCES lib/ReadyAll.java
 //SOURCES lib/SshSession.java
+//SOURCES lib/VmSession.java
 //SOURCES lib/Trial.java
 //SOURCES lib/Probe.java
 //SOURCES lib/Preflight.java

@@ -24,10 +24,11 @@
 //SOURCES lib/Lock.java
 //SOURCES lib/Vm.java
 //SOURCES lib/ClusterFile.java
+//SOURCES lib/Forward.java
 //SOURCES lib/Remains.java
 //SOURCES lib/Shutdown.java
-//SOURCES lib/VmSession.java
 //SOURCES lib/Options.java
+//SOURCES lib/VmSession.java
 //RUNTIME_OPTIONS -XX:+UseSerialGC -XX:TieredStopAtLevel=1
 
 import java.nio.file.Files;

@@ -33,6 +33,8 @@ public final class Remains {
               layout.identityPublic(),
               layout.knownHosts(),
               layout.sshConfig(),
+              layout.forward(),
+              layout.hosts(),
               layout.lock()));
       paths.add(layout.state());
       paths.addAll(tree(layout.lan())); // a switch that was killed leaves its sockets

@@ -279,7 +279,7 @@ class CloudInitTest {
     Cluster cluster = Cluster.standard();
     Yaml role = CloudInit.role("worker.yaml", TRICKY);
     Map<String, Object> whole = new LinkedHashMap<>();
-    whole.putAll(CloudInit.shared(cluster, role, Set.of(), Lab.LOGIN.publicKey()));
+    whole.putAll(CloudInit.shared(cluster, Role.WORKER, role, Set.of(), Lab.LOGIN.publicKey()));
     Map<String, Object> own = CloudInit.own(cluster.node("worker0"), Lab.HOST_KEY);
     assertThat(whole).doesNotContainKeys(own.keySet().toArray(String[]::new));
     whole.putAll(own);
@@ -353,7 +353,7 @@ class CloudInitTest {
     Yaml role = CloudInit.role("w", "#cloud-config\n");
 
     assertThat(CloudInit.packages(role)).isEmpty();
-    assertThat(CloudInit.shared(Cluster.standard(), role, Set.of(), "key"))
+    assertThat(CloudInit.shared(Cluster.standard(), Role.WORKER, role, Set.of(), "key"))
         .containsOnlyKeys(
             "disable_root", "ssh_deletekeys", "manage_etc_hosts", "users", "write_files");
   }

@@ -27,8 +27,8 @@ class HeaderTest {
           "Host Node SshKey Tmux",
           "Disk Layout Network",
           "Cluster",
-          "Boot CloudInit ClusterFile SshConfig",
-          "Qemu",
+          "Boot ClusterFile Forward SshConfig VirtualIp",
+          "CloudInit Qemu",
           // From here on files touch the world.
           "Commands EachNode Lock Qmp Wait",
           "LanSwitch Plan Sessions Ssh Terminal Tool Trial Vm",
