@@ -47,8 +47,8 @@ public record Cluster(
    *
    * @param ports the services, first the Kubernetes API
    * @param scheduler how the gateway chooses a control node: a word of IPVS
-   * @param check when a control node serves: {@code tcp} if it takes a connection, or the path of
-   *     an https URL if that answers with 200
+   * @param check when a control node serves the first: {@code tcp} if it takes a connection, or the
+   *     path of an https URL if that answers with 200; the others always by a connection
    * @param hostPorts the first port on 127.0.0.1 in network {@code user}; service <em>i</em> has
    *     this plus <em>i</em>
    */

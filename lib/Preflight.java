@@ -95,7 +95,9 @@ public final class Preflight {
     preflight.memory(all, host);
     preflight.disk(starting, layout);
     preflight.ports(cluster, starting);
-    preflight.servicePorts(cluster, layout);
+    if (!starting.isEmpty()) {
+      preflight.servicePorts(cluster, layout);
+    }
     preflight.socketPaths(cluster, host.os(), layout);
     preflight.network(cluster, host, terminal);
     preflight.orProblem();

@@ -75,13 +75,13 @@ public final class VirtualIp {
     Cluster.LoadBalancer balancer = cluster.loadBalancer();
     String servers =
         cluster.nodes(Role.CONTROL).stream()
-            .map(node -> "\treal=%s:%d gate\n".formatted(node.address(), port))
+            .map(node -> "    real=%s:%d gate\n".formatted(node.address(), port))
             .collect(Collectors.joining());
     String check =
-        checksPath(cluster)
-            ? "\tchecktype=external\n\tcheckcommand=\"%s\"\n".formatted(CHECK)
-            : "\tchecktype=connect\n";
-    return "\nvirtual=%s:%d\n%s\tscheduler=%s\n\tprotocol=tcp\n%s"
+        checksPath(cluster) && port == balancer.ports().get(0)
+            ? "    checktype=external\n    checkcommand=\"%s\"\n".formatted(CHECK)
+            : "    checktype=connect\n";
+    return "\nvirtual=%s:%d\n%s    scheduler=%s\n    protocol=tcp\n%s"
         .formatted(cluster.vip(), port, servers, balancer.scheduler(), check);
   }
 
@@ -153,13 +153,12 @@ public final class VirtualIp {
     nic=$2
     # This machine can be a client, too: it speaks as itself, not as the virtual IP, and believes
     # answers that come from there, although that is an address of its own.
-    set -- $(ip -o route get %s)
-    while [ "$1" != src ]; do shift; done
+    set -- $(getent hosts "$(uname -n)")
     sysctl --quiet --write "net.ipv4.conf.$nic.accept_local=1"
-    ip route replace local "$vip" dev "$nic" table local proto kernel scope host src "$2"
+    ip route replace local "$vip" dev "$nic" table local proto kernel scope host src "$1"
     exec arping -q -U -i 5 -I "$nic" "$vip"
     """
-        .formatted(cluster.vip(), cluster.nodes(Role.CONTROL).get(0).address());
+        .formatted(cluster.vip());
   }
 
   /** Kernel documentation, ip-sysctl: of "all" and a NIC's own value the larger one counts. */
