@@ -1,12 +1,9 @@
 package lib;
 
-import java.util.ArrayList;
-import java.util.List;
-import java.util.stream.Collectors;
-
 /**
  * The way from this host to the virtual IP in network {@code user}, where the host is not on the
- * LAN: ssh, carried by one node after the other.
+ * LAN: ssh to the gateway. Of all nodes this one has to be there anyway, if the virtual IP is; and
+ * to it, unlike to the control nodes, the virtual IP is not just itself.
  */
 public final class Forward {
   /** The title of its tmux pane. */
@@ -28,27 +25,19 @@ public final class Forward {
 
   /** {@return the script that {@link #command} runs} */
   public static String script(Cluster cluster, Layout layout) {
-    // not the control nodes: to each of them the virtual IP is itself
-    List<Node> carriers = new ArrayList<>(cluster.nodes(Role.WORKER));
-    carriers.add(cluster.nodes(Role.GATEWAY).get(0));
     return """
     #!/bin/sh
-    # Brings the services of the virtual IP to 127.0.0.1: a node carries them until it ends, then
-    # the next one does.
+    # Brings the services of the virtual IP to 127.0.0.1, whenever the gateway is there.
     while :; do
-      for node in %s; do
-        echo "$(date +%%T) carried by $node"
-        %s "$node"
-      done
+      echo "$(date +%%T) %s"
+      %s
       sleep 1
     done
     """
-        .formatted(
-            carriers.stream().map(Node::name).collect(Collectors.joining(" ")),
-            ssh(cluster, layout).toShell());
+        .formatted(words(cluster), ssh(cluster, layout).toShell());
   }
 
-  /** A node that hangs is given up after 15 s; of one that is killed, ssh is told at once. */
+  /** Of a gateway that is killed ssh is told at once; one that hangs is given up after 15 s. */
   private static Argv ssh(Cluster cluster, Layout layout) {
     Argv ssh =
         Argv.of("ssh", "-N")
@@ -65,6 +54,6 @@ public final class Forward {
               "127.0.0.1:%d:%s:%d"
                   .formatted(balancer.hostPort(i), cluster.vip(), balancer.ports().get(i)));
     }
-    return ssh;
+    return ssh.add(cluster.nodes(Role.GATEWAY).get(0).name());
   }
 }

@@ -55,13 +55,14 @@ public final class VirtualIp {
   public static String services(Cluster cluster) {
     return """
     # Made by kubenet from cluster.yaml; what is changed here is taken at once.
-    checkinterval=2
-    checktimeout=3
+    checkinterval=1
+    checktimeout=%d
     # a dead server goes altogether, and its connections with it
     quiescent=no
     autoreload=yes
     supervised=yes
     """
+            .formatted(checksPath(cluster) ? 5 : 2)
         + cluster.loadBalancer().ports().stream()
             .map(port -> service(cluster, port))
             .collect(Collectors.joining());
@@ -93,7 +94,7 @@ public final class VirtualIp {
     return """
     #!/bin/sh
     # Whether a server is well: ldirectord gives VIRTUAL-IP PORT SERVER PORT.
-    exec curl --silent --insecure --fail --max-time 3 --output /dev/null "https://$3:$4%s"
+    exec curl --silent --insecure --fail --max-time 5 --output /dev/null "https://$3:$4%s"
     """
         .formatted(path);
   }
@@ -104,14 +105,20 @@ public final class VirtualIp {
       [Unit]
       Description=Takes the servers behind the virtual IP in and out
       Documentation=man:ldirectord(8)
-      After=network.target
+      # early: after a restart of this machine nobody is served before
+      DefaultDependencies=no
+      After=local-fs.target systemd-networkd.service
+      Conflicts=shutdown.target
+      Before=shutdown.target
 
       [Service]
       ExecStartPre=/sbin/modprobe ip_vs
       # who is connected to a server that went is told so
       ExecStartPre=/sbin/sysctl --quiet --write net.ipv4.vs.expire_nodest_conn=1 \
       net.ipv4.vs.expire_quiescent_template=1
-      # -X: without the warnings that its own -w prints several times a second
+      # -X: without the warnings that its own -w prints several times a second; with PERLIO set it
+      # does not start itself anew
+      Environment=PERLIO=perlio
       ExecStart=/usr/bin/perl -X /usr/sbin/ldirectord start
       SyslogIdentifier=ldirectord
       Restart=always
@@ -123,7 +130,10 @@ public final class VirtualIp {
       [Unit]
       Description=Tells the LAN where the virtual IP is
       Wants=ldirectord.service
-      After=network.target
+      DefaultDependencies=no
+      After=local-fs.target systemd-networkd.service
+      Conflicts=shutdown.target
+      Before=shutdown.target
 
       [Service]
       ExecStart=%s
@@ -147,16 +157,18 @@ public final class VirtualIp {
     vip=%s
     while :; do
       set -- $(ip -o -4 address show to "$vip")
-      [ $# -lt 2 ] || break
-      sleep 2
+      if [ $# -lt 2 ]; then
+        sleep 2
+        continue
+      fi
+      nic=$2
+      # This machine can be a client, too: it speaks as itself, not as the virtual IP, and believes
+      # answers that come from there, although that is an address of its own.
+      set -- $(getent hosts "$(uname -n)")
+      sysctl --quiet --write "net.ipv4.conf.$nic.accept_local=1"
+      ip route replace local "$vip" dev "$nic" table local proto kernel scope host src "$1"
+      arping -q -U -c 12 -i 5 -I "$nic" "$vip"
     done
-    nic=$2
-    # This machine can be a client, too: it speaks as itself, not as the virtual IP, and believes
-    # answers that come from there, although that is an address of its own.
-    set -- $(getent hosts "$(uname -n)")
-    sysctl --quiet --write "net.ipv4.conf.$nic.accept_local=1"
-    ip route replace local "$vip" dev "$nic" table local proto kernel scope host src "$1"
-    exec arping -q -U -i 5 -I "$nic" "$vip"
     """
         .formatted(cluster.vip());
   }
