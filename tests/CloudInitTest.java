@@ -288,6 +288,21 @@ class CloudInitTest {
         .isEqualTo(Yaml.parse("f", Yaml.write(whole), new ArrayList<>()).plain());
   }
 
+  @Test
+  void whatARoleFileAddsComesAfterTheVirtualIp() {
+    Yaml role =
+        CloudInit.role(
+            "c", "#cloud-config\nruncmd: [date]\nwrite_files: [{path: /a, content: b}]\n");
+    Map<String, Object> tree =
+        CloudInit.shared(Cluster.standard(), Role.CONTROL, role, Set.of(), "key");
+
+    assertThat((List<?>) tree.get("runcmd")).hasSize(2).last().isEqualTo("date");
+    assertThat((List<?>) tree.get("write_files"))
+        .hasSize(5)
+        .last()
+        .isEqualTo(Map.of("path", "/a", "content", "b"));
+  }
+
   @ParameterizedTest
   @MethodSource
   void faultyRoleFilesAreRefused(String text, String message) {
@@ -307,6 +322,7 @@ class CloudInitTest {
         Arguments.of(first + "packages: curl\n", "FILE:2:11: `packages` must be a list, is `curl`"),
         Arguments.of(first + "packages:\n", "FILE:2:10: `packages` must be a list, is empty"),
         Arguments.of(first + "users: {a: b}\n", "FILE:2:8: `users` must be a list, is a map"),
+        Arguments.of(first + "runcmd: date\n", "FILE:2:9: `runcmd` must be a list, is `date`"),
         Arguments.of(first + "write_files: 5\n", "FILE:2:14: `write_files` must be a list, is `5`"),
         Arguments.of(
             first + "a: 1\nb: 2\na: 3\n", "FILE:4:1: `a` is there twice; first at FILE:2:1"),
