@@ -43,7 +43,7 @@ class ClusterFileTest {
                 name: lab-2
                 subnet: 192.168.0.0/16
                 vip: 192.168.255.254
-                loadBalancer: {ports: [443, 80], scheduler: wlc, check: /readyz?x=1, hostPorts: 4443}
+                loadBalancer: {ports: [443, 80], scheduler: wlc, check: '/readyz?x=1', hostPorts: 4443}
                 boot: kernel
                 network: bridge
                 user: me
