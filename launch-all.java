@@ -44,22 +44,24 @@
 //SOURCES lib/ImageMaker.java
 //SOURCES lib/BaseImage.java
 //SOURCES lib/Boot.java
-//SOURCES lib/CloudInit.java
 //SOURCES lib/ClusterFile.java
+//SOURCES lib/Forward.java
 //SOURCES lib/ImageBuild.java
 //SOURCES lib/ImageDownload.java
 //SOURCES lib/ImageImport.java
 //SOURCES lib/Readiness.java
 //SOURCES lib/SshConfig.java
-//SOURCES lib/VmSession.java
+//SOURCES lib/VirtualIp.java
 //SOURCES lib/Admission.java
+//SOURCES lib/CloudInit.java
 //SOURCES lib/ImageOptions.java
 //SOURCES lib/Options.java
 //SOURCES lib/Qemu.java
-//SOURCES lib/RoleFiles.java
-//SOURCES lib/Bake.java
+//SOURCES lib/VmSession.java
 //SOURCES lib/Provision.java
+//SOURCES lib/RoleFiles.java
 //SOURCES lib/Trial.java
+//SOURCES lib/Bake.java
 //SOURCES lib/Probe.java
 //SOURCES lib/Preflight.java
 //SOURCES lib/ImageStore.java
@@ -79,6 +81,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
 import lib.Admission;
+import lib.Forward;
 import lib.ImageOptions;
 import lib.Launch;
 import lib.Lock;
@@ -140,6 +143,10 @@ class LaunchAll implements Callable<Integer> {
         session.startLan();
       }
       starting.forEach(node -> session.start(node, launch.layout().node(node), queued));
+      if (switched) {
+        session.startForward();
+        terminal.line("kubernetes   " + Forward.words(launch.cluster()));
+      }
       terminal.line("%d started; consoles: tmux attach -t %s", starting.size(), session.session());
       Admission.of(launch.cluster(), launch.layout(), launch.host()).letGoAll(nodes, terminal);
       return 0;

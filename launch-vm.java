@@ -41,20 +41,22 @@
 //SOURCES lib/ImageMaker.java
 //SOURCES lib/BaseImage.java
 //SOURCES lib/Boot.java
-//SOURCES lib/CloudInit.java
 //SOURCES lib/ClusterFile.java
+//SOURCES lib/Forward.java
 //SOURCES lib/ImageBuild.java
 //SOURCES lib/ImageDownload.java
 //SOURCES lib/ImageImport.java
 //SOURCES lib/SshConfig.java
-//SOURCES lib/VmSession.java
+//SOURCES lib/VirtualIp.java
+//SOURCES lib/CloudInit.java
 //SOURCES lib/ImageOptions.java
 //SOURCES lib/Options.java
 //SOURCES lib/Qemu.java
-//SOURCES lib/RoleFiles.java
-//SOURCES lib/Bake.java
+//SOURCES lib/VmSession.java
 //SOURCES lib/Provision.java
+//SOURCES lib/RoleFiles.java
 //SOURCES lib/Trial.java
+//SOURCES lib/Bake.java
 //SOURCES lib/Probe.java
 //SOURCES lib/Preflight.java
 //SOURCES lib/ImageStore.java
@@ -118,8 +120,9 @@ class LaunchVm implements Callable<Integer> {
     if (options.dryRun()) {
       launch.describe(List.of(node));
       if (switched) {
-        terminal.line("# the LAN switch, in tmux session " + session.session());
+        terminal.line("# the LAN switch and the forward, in tmux session " + session.session());
         terminal.line(session.lan().command().toShell());
+        terminal.line(session.forward().toShell());
       }
       terminal.line(launch.command(node).toShellLines());
       return 0;
@@ -132,6 +135,7 @@ class LaunchVm implements Callable<Integer> {
       launch.prepare(List.of(node));
       if (switched) {
         session.startLan();
+        session.startForward();
       }
     }
     Argv script = Argv.of("/bin/sh", launch.layout().node(node).launch().toString());

@@ -20,6 +20,7 @@
 //SOURCES lib/Tmux.java
 //SOURCES lib/Wait.java
 //SOURCES lib/Host.java
+//SOURCES lib/LanSwitch.java
 //SOURCES lib/Layout.java
 //SOURCES lib/Network.java
 //SOURCES lib/Plan.java
@@ -33,12 +34,14 @@
 //SOURCES lib/Cluster.java
 //SOURCES lib/Boot.java
 //SOURCES lib/ClusterFile.java
+//SOURCES lib/Forward.java
 //SOURCES lib/Readiness.java
 //SOURCES lib/SshConfig.java
 //SOURCES lib/Options.java
 //SOURCES lib/Qemu.java
 //SOURCES lib/ReadyAll.java
 //SOURCES lib/SshSession.java
+//SOURCES lib/VmSession.java
 //SOURCES lib/Trial.java
 //SOURCES lib/Probe.java
 //SOURCES lib/Preflight.java

@@ -29,9 +29,10 @@
 //SOURCES lib/Cluster.java
 //SOURCES lib/Shutdown.java
 //SOURCES lib/ClusterFile.java
+//SOURCES lib/Forward.java
 //SOURCES lib/Remains.java
-//SOURCES lib/VmSession.java
 //SOURCES lib/Options.java
+//SOURCES lib/VmSession.java
 //RUNTIME_OPTIONS -XX:+UseSerialGC -XX:TieredStopAtLevel=1
 
 import java.nio.file.Files;

@@ -51,7 +51,7 @@ public final class CloudInit {
                 faults.add(place + ": `" + key + "` is set by kubenet for each node; remove it");
               }
             });
-    for (String key : List.of("packages", "users", "write_files")) {
+    for (String key : List.of("packages", "users", "write_files", "runcmd")) {
       Yaml items = role.map().get(key);
       if (items != null && !(items.value() instanceof List)) {
         faults.add(items.place() + ": `" + key + "` must be a list, is " + items.described());
@@ -82,7 +82,7 @@ public final class CloudInit {
    */
   public static String userData(
       Cluster cluster, Node node, Yaml role, Set<String> installed, String login, SshKey hostKey) {
-    Map<String, Object> tree = shared(cluster, role, installed, login);
+    Map<String, Object> tree = shared(cluster, node.role(), role, installed, login);
     tree.putAll(own(node, hostKey));
     return "#cloud-config\n# Made by kubenet for %s: edit cloud-init/%s.yaml instead.\n%s"
         .formatted(node.name(), node.role().word(), Yaml.write(tree));
@@ -90,7 +90,7 @@ public final class CloudInit {
 
   /** {@return what all nodes of a role have in common} */
   public static Map<String, Object> shared(
-      Cluster cluster, Yaml role, Set<String> installed, String login) {
+      Cluster cluster, Role of, Yaml role, Set<String> installed, String login) {
     Map<String, Object> tree = new LinkedHashMap<>();
     if (role.plain() instanceof Map<?, ?> written) {
       written.forEach((key, value) -> tree.put(key.toString(), value));
@@ -99,7 +99,12 @@ public final class CloudInit {
     tree.put("ssh_deletekeys", true);
     tree.put("manage_etc_hosts", false);
     tree.put("users", joined(List.of(user(cluster, login)), list(role, "users")));
-    tree.put("write_files", joined(List.of(hosts(cluster), sshd()), list(role, "write_files")));
+    List<Object> files = joined(List.of(hosts(cluster), sshd()), VirtualIp.files(cluster, of));
+    tree.put("write_files", joined(files, list(role, "write_files")));
+    List<Object> commands = joined(VirtualIp.commands(of), list(role, "runcmd"));
+    if (!commands.isEmpty()) {
+      tree.put("runcmd", commands);
+    }
     List<Object> missing =
         list(role, "packages").stream().filter(name -> !installed.contains(name)).toList();
     if (missing.isEmpty()) {
@@ -180,18 +185,8 @@ public final class CloudInit {
 
   /** The same file for all nodes: a node's own name, too, means its address on the LAN. */
   private static Map<String, Object> hosts(Cluster cluster) {
-    String nodes =
-        cluster.nodes().stream()
-            .map(node -> node.address() + " " + node.name() + "\n")
-            .collect(Collectors.joining());
     String fixed = "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n";
-    return ordered(
-        "path",
-        "/etc/hosts",
-        "permissions",
-        "0644",
-        "content",
-        fixed + cluster.vip() + " kubernetes\n" + nodes);
+    return ordered("path", "/etc/hosts", "permissions", "0644", "content", fixed + cluster.hosts());
   }
 
   /** Not by {@code ssh_pwauth}, which would start sshd anew in the middle of a boot. */

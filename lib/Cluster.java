@@ -14,6 +14,7 @@ import java.util.stream.Collectors;
  * @param name names the tmux sessions {@code NAME-vms} and {@code NAME-ssh}
  * @param subnet the cluster LAN
  * @param vip the virtual IP, called {@code kubernetes} on every node
+ * @param loadBalancer what the virtual IP offers
  * @param boot which way guests boot
  * @param network how VMs reach each other, the outside and the host
  * @param user login in every guest
@@ -25,6 +26,7 @@ public record Cluster(
     String name,
     Subnet subnet,
     String vip,
+    LoadBalancer loadBalancer,
     BootChoice boot,
     Network network,
     String user,
@@ -39,6 +41,27 @@ public record Cluster(
    * @param size the virtual hardware of each
    */
   public record Group(int count, Node.Size size) {}
+
+  /**
+   * What the virtual IP offers: TCP ports that the gateway balances over the control nodes.
+   *
+   * @param ports the services, first the Kubernetes API
+   * @param scheduler how the gateway chooses a control node: a word of IPVS
+   * @param check when a control node serves the first: {@code tcp} if it takes a connection, or the
+   *     path of an https URL if that answers with 200; the others always by a connection
+   * @param hostPorts the first port on 127.0.0.1 in network {@code user}; service <em>i</em> has
+   *     this plus <em>i</em>
+   */
+  public record LoadBalancer(List<Integer> ports, String scheduler, String check, int hostPorts) {
+    public LoadBalancer {
+      ports = List.copyOf(ports);
+    }
+
+    /** {@return the port on 127.0.0.1 of service {@code i}} */
+    public int hostPort(int i) {
+      return hostPorts + i;
+    }
+  }
 
   /** Which way guests boot. */
   public enum BootChoice {
@@ -63,6 +86,7 @@ public record Cluster(
         "kubenet",
         Subnet.parse("10.240.0.0/24"),
         "10.240.0.5",
+        new LoadBalancer(List.of(6443), "rr", "tcp", 6443),
         BootChoice.AUTO,
         new Network.User(),
         "ubuntu",
@@ -118,6 +142,15 @@ public record Cluster(
   /** {@return the node of this name, or a {@link Problem} that lists the names} */
   public Node node(String name) {
     return select(List.of(name)).get(0);
+  }
+
+  /** {@return every name on the LAN with its address, lines for {@code /etc/hosts}} */
+  public String hosts() {
+    return vip
+        + " kubernetes\n"
+        + nodes().stream()
+            .map(node -> node.address() + " " + node.name() + "\n")
+            .collect(Collectors.joining());
   }
 
   /** {@return the tmux session with a pane a VM} */

@@ -18,6 +18,11 @@ import java.util.stream.Collectors;
 
 /** Reads {@code cluster.yaml} strictly: every fault at once, each with file:line:column. */
 public final class ClusterFile {
+  /** Those of IPVS that need no settings of their own (ipvsadm(8), --scheduler). */
+  private static final List<String> SCHEDULERS =
+      List.of(
+          "rr", "wrr", "lc", "wlc", "lblc", "lblcr", "dh", "sh", "mh", "sed", "nq", "fo", "ovf");
+
   private static final String NAME = "[a-z][a-z0-9-]*";
   private static final Map<String, Integer> MIB = Map.of("M", 1, "G", 1024);
   private static final Map<String, Integer> GIB = Map.of("G", 1, "T", 1024);
@@ -71,13 +76,23 @@ public final class ClusterFile {
             root.value() == null ? new Yaml(root.place(), Map.of(), Map.of()) : root,
             "the cluster",
             List.of(
-                "name", "subnet", "vip", "boot", "network", "user", "images", "sshPorts", "roles"));
+                "name",
+                "subnet",
+                "vip",
+                "loadBalancer",
+                "boot",
+                "network",
+                "user",
+                "images",
+                "sshPorts",
+                "roles"));
     int before = faults.size();
     Cluster cluster =
         new Cluster(
             text(keys.get("name"), "name", standard.name(), name(40)),
             text(keys.get("subnet"), "subnet", standard.subnet(), Subnet::parse),
             text(keys.get("vip"), "vip", standard.vip(), v -> Subnet.text(Subnet.address(v))),
+            loadBalancer(keys.get("loadBalancer"), standard.loadBalancer()),
             text(keys.get("boot"), "boot", standard.boot(), ClusterFile::boot),
             text(keys.get("network"), "network", standard.network(), Network::parse),
             text(keys.get("user"), "user", standard.user(), ClusterFile::user),
@@ -124,10 +139,68 @@ public final class ClusterFile {
           "%s: `sshPorts` must leave a port up to 65535 for each of %d nodes, is `%d`"
               .formatted(placeOf(keys.get("sshPorts"), root), nodes.size(), cluster.sshPorts()));
     }
+    Cluster.LoadBalancer balancer = cluster.loadBalancer();
+    int services = balancer.ports().size();
+    String hostPortsPlace = placeOf(keys.get("loadBalancer"), root, "hostPorts");
+    if (balancer.hostPort(services - 1) > 65535) {
+      faults.add(
+          "%s: `loadBalancer.hostPorts` must leave a port up to 65535 for each of %d services,"
+                  .formatted(hostPortsPlace, services)
+              + " is `%d`".formatted(balancer.hostPorts()));
+    }
+    if (balancer.hostPorts() <= last.sshPort()
+        && cluster.sshPorts() <= balancer.hostPort(services - 1)) {
+      faults.add(
+          "%s: `loadBalancer.hostPorts` must be apart from the nodes' SSH ports %d to %d, is `%d`"
+              .formatted(hostPortsPlace, cluster.sshPorts(), last.sshPort(), balancer.hostPorts()));
+    }
+  }
+
+  /** The place of a key in a map; where there is none, of what is there. */
+  private static String placeOf(Yaml map, Yaml otherwise, String key) {
+    return map == null ? otherwise.place() : placeOf(map.map().get(key), map);
   }
 
   private static String placeOf(Yaml yaml, Yaml otherwise) {
     return yaml == null ? otherwise.place() : yaml.place();
+  }
+
+  private Cluster.LoadBalancer loadBalancer(Yaml yaml, Cluster.LoadBalancer standard) {
+    if (yaml == null) {
+      return standard;
+    }
+    Map<String, Yaml> keys =
+        keys(yaml, "`loadBalancer`", List.of("ports", "scheduler", "check", "hostPorts"));
+    String path = "loadBalancer.";
+    return new Cluster.LoadBalancer(
+        ports(keys.get("ports"), path + "ports", standard.ports()),
+        text(
+            keys.get("scheduler"),
+            path + "scheduler",
+            standard.scheduler(),
+            ClusterFile::scheduler),
+        text(keys.get("check"), path + "check", standard.check(), ClusterFile::check),
+        number(keys.get("hostPorts"), path + "hostPorts", standard.hostPorts(), 1024, 65535));
+  }
+
+  private List<Integer> ports(Yaml yaml, String path, List<Integer> standard) {
+    if (yaml == null) {
+      return standard;
+    }
+    if (yaml.list().isEmpty()) {
+      fault(yaml, path, "must be a list of at least one port");
+      return standard;
+    }
+    List<Integer> ports = new ArrayList<>();
+    for (int i = 0; i < yaml.list().size(); i++) {
+      Yaml item = yaml.list().get(i);
+      int port = number(item, path + "[" + i + "]", 0, 1, 65535);
+      if (port > 0 && ports.contains(port)) {
+        fault(item, path + "[" + i + "]", "must be there once");
+      }
+      ports.add(port);
+    }
+    return ports;
   }
 
   private Map<Role, Cluster.Group> roles(Yaml yaml, Map<Role, Cluster.Group> standard) {
@@ -377,6 +450,21 @@ public final class ClusterFile {
     }
     throw new IllegalArgumentException(
         "must be an address that starts with https:// (http:// is for 127.0.0.1 only)");
+  }
+
+  private static String scheduler(String word) {
+    if (!SCHEDULERS.contains(word)) {
+      throw new IllegalArgumentException("must be one of " + String.join(", ", SCHEDULERS));
+    }
+    return word;
+  }
+
+  /** A path goes into a script of the gateway: nothing that a shell reads may be in it. */
+  private static String check(String text) {
+    if (!text.equals("tcp") && !text.matches("/[A-Za-z0-9._~/?=&-]{0,200}")) {
+      throw new IllegalArgumentException("must be tcp, or a path such as /readyz");
+    }
+    return text;
   }
 
   private static Cluster.BootChoice boot(String word) {

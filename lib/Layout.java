@@ -62,6 +62,16 @@ public record Layout(Path state, Path runtime) {
     return state.resolve("ssh_config");
   }
 
+  /** {@return the script that brings the virtual IP's services to this host} */
+  public Path forward() {
+    return state.resolve("forward.sh");
+  }
+
+  /** {@return the names of the LAN, for the host's own {@code /etc/hosts}} */
+  public Path hosts() {
+    return state.resolve("hosts");
+  }
+
   /** {@return the file whose lock makes one command at a time change the cluster} */
   public Path lock() {
     return state.resolve("lock");

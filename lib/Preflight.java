@@ -14,6 +14,7 @@ import java.util.Collections;
 import java.util.List;
 import java.util.Optional;
 import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 
 /**
  * What must hold before a step touches anything. All obstacles are reported at once, each with its
@@ -94,6 +95,9 @@ public final class Preflight {
     preflight.memory(all, host);
     preflight.disk(starting, layout);
     preflight.ports(cluster, starting);
+    if (!starting.isEmpty()) {
+      preflight.servicePorts(cluster, layout);
+    }
     preflight.socketPaths(cluster, host.os(), layout);
     preflight.network(cluster, host, terminal);
     preflight.orProblem();
@@ -173,6 +177,27 @@ public final class Preflight {
       obstacle(
           "already taken on 127.0.0.1: port " + taken,
           "give this cluster other ports with `sshPorts:` in cluster.yaml, or stop what uses them");
+    }
+  }
+
+  /** Those of the virtual IP's services, unless it is this cluster's own forward that has them. */
+  private void servicePorts(Cluster cluster, Layout layout) {
+    if (!(cluster.network() instanceof Network.User)) {
+      return;
+    }
+    Cluster.LoadBalancer balancer = cluster.loadBalancer();
+    String taken =
+        IntStream.range(0, balancer.ports().size())
+            .filter(i -> !isFree(balancer.hostPort(i)))
+            .mapToObj(i -> balancer.hostPort(i) + " (kubernetes:" + balancer.ports().get(i) + ")")
+            .collect(Collectors.joining(", "));
+    boolean ours =
+        !taken.isEmpty() && Tool.TMUX.isPresent() && VmSession.of(cluster, layout).forwards();
+    if (!taken.isEmpty() && !ours) {
+      obstacle(
+          "already taken on 127.0.0.1: port " + taken,
+          "give this cluster other ports with `loadBalancer: {hostPorts: ...}` in cluster.yaml, or"
+              + " stop what uses them");
     }
   }
 

@@ -31,14 +31,17 @@ public record Provision(
     return new Plan(actions);
   }
 
-  /** {@return the files by which OpenSSH knows all nodes; they need the keys} */
+  /** {@return the files by which this host reaches nodes and virtual IP; they need the keys} */
   public static Plan ssh(Cluster cluster, Layout layout) {
     Map<Node, SshKey> keys = new LinkedHashMap<>();
     cluster.nodes().forEach(node -> keys.put(node, key(layout.node(node).hostKey())));
     return new Plan(
         List.of(
             new Plan.Write(layout.knownHosts(), SshConfig.knownHosts(cluster.nodes(), keys), false),
-            new Plan.Write(layout.sshConfig(), SshConfig.config(cluster, layout), false)));
+            new Plan.Write(layout.sshConfig(), SshConfig.config(cluster, layout), false),
+            cluster.network() instanceof Network.User
+                ? new Plan.Write(layout.forward(), Forward.script(cluster, layout), true)
+                : new Plan.Write(layout.hosts(), cluster.hosts(), false)));
   }
 
   /** {@return the QEMU command of a node} */

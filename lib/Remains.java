@@ -34,6 +34,8 @@ public final class Remains {
               layout.knownHosts(),
               layout.sshConfig(),
               layout.image(),
+              layout.forward(),
+              layout.hosts(),
               layout.lock()));
       paths.add(layout.state());
       paths.addAll(tree(layout.lan())); // a switch that was killed leaves its sockets

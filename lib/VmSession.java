@@ -5,16 +5,20 @@ import java.util.Optional;
 import java.util.stream.Collectors;
 
 /**
- * The tmux session {@code NAME-vms}: a pane a node, each running its {@code launch.sh}, and the LAN
- * switch in a pane of its own. What runs in it goes on when the script ends.
+ * The tmux session {@code NAME-vms}: a pane a node, each running its {@code launch.sh}, and in
+ * panes of their own what network {@code user} needs: the LAN switch, and the forward from this
+ * host to the virtual IP. What runs in it goes on when the script ends.
  */
-public record VmSession(String session, LanSwitch lan, Sessions sessions) {
+public record VmSession(String session, LanSwitch lan, Argv forward, Sessions sessions) {
   private static final String WINDOW = "vms";
 
   /** {@return the session of a cluster} */
   public static VmSession of(Cluster cluster, Layout layout) {
     return new VmSession(
-        cluster.vmsSession(), new LanSwitch(layout.lan()), new Sessions(layout.state()));
+        cluster.vmsSession(),
+        new LanSwitch(layout.lan()),
+        Forward.command(layout),
+        new Sessions(layout.state()));
   }
 
   /** {@return the command of a node's pane} */
@@ -31,13 +35,26 @@ public record VmSession(String session, LanSwitch lan, Sessions sessions) {
     }
   }
 
+  /** Starts the forward, unless it runs. */
+  public void startForward() {
+    if (!forwards()) {
+      show(Forward.TITLE, Forward.TITLE, forward);
+    }
+  }
+
+  /** {@return whether the forward runs, which then has its ports on 127.0.0.1} */
+  public boolean forwards() {
+    return sessions.panes(session).stream()
+        .anyMatch(pane -> pane.title().equals(Forward.TITLE) && !pane.dead());
+  }
+
   /** Starts a node in its pane. */
   public void start(Node node, Layout.Files files, boolean queued) {
     show(WINDOW, node.name(), command(files, queued));
   }
 
   /** {@return the commands that make the whole session, for a dry run} */
-  public List<Argv> commands(List<Node> nodes, Layout layout, boolean queued, boolean withLan) {
+  public List<Argv> commands(List<Node> nodes, Layout layout, boolean queued, boolean switched) {
     List<Tmux.Pane> panes =
         nodes.stream()
             .map(node -> new Tmux.Pane(node.name(), command(layout.node(node), queued)))
@@ -45,7 +62,9 @@ public record VmSession(String session, LanSwitch lan, Sessions sessions) {
     Tmux.Window vms = new Tmux.Window(WINDOW, panes);
     Tmux.Window switches =
         new Tmux.Window(LanSwitch.TITLE, List.of(new Tmux.Pane(LanSwitch.TITLE, lan.command())));
-    return sessions.commands(session, withLan ? List.of(switches, vms) : List.of(vms));
+    Tmux.Window forwards =
+        new Tmux.Window(Forward.TITLE, List.of(new Tmux.Pane(Forward.TITLE, forward)));
+    return sessions.commands(session, switched ? List.of(switches, vms, forwards) : List.of(vms));
   }
 
   /** Runs a command in the pane of this title: the one that is there, or a new one. */

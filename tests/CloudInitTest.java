@@ -279,13 +279,28 @@ class CloudInitTest {
     Cluster cluster = Cluster.standard();
     Yaml role = CloudInit.role("worker.yaml", TRICKY);
     Map<String, Object> whole = new LinkedHashMap<>();
-    whole.putAll(CloudInit.shared(cluster, role, Set.of(), Lab.LOGIN.publicKey()));
+    whole.putAll(CloudInit.shared(cluster, Role.WORKER, role, Set.of(), Lab.LOGIN.publicKey()));
     Map<String, Object> own = CloudInit.own(cluster.node("worker0"), Lab.HOST_KEY);
     assertThat(whole).doesNotContainKeys(own.keySet().toArray(String[]::new));
     whole.putAll(own);
 
     assertThat(Yaml.parse("f", tricky(Set.of()), new ArrayList<>()).plain())
         .isEqualTo(Yaml.parse("f", Yaml.write(whole), new ArrayList<>()).plain());
+  }
+
+  @Test
+  void whatARoleFileAddsComesAfterTheVirtualIp() {
+    Yaml role =
+        CloudInit.role(
+            "c", "#cloud-config\nruncmd: [date]\nwrite_files: [{path: /a, content: b}]\n");
+    Map<String, Object> tree =
+        CloudInit.shared(Cluster.standard(), Role.CONTROL, role, Set.of(), "key");
+
+    assertThat((List<?>) tree.get("runcmd")).hasSize(2).last().isEqualTo("date");
+    assertThat((List<?>) tree.get("write_files"))
+        .hasSize(5)
+        .last()
+        .isEqualTo(Map.of("path", "/a", "content", "b"));
   }
 
   @ParameterizedTest
@@ -307,6 +322,7 @@ class CloudInitTest {
         Arguments.of(first + "packages: curl\n", "FILE:2:11: `packages` must be a list, is `curl`"),
         Arguments.of(first + "packages:\n", "FILE:2:10: `packages` must be a list, is empty"),
         Arguments.of(first + "users: {a: b}\n", "FILE:2:8: `users` must be a list, is a map"),
+        Arguments.of(first + "runcmd: date\n", "FILE:2:9: `runcmd` must be a list, is `date`"),
         Arguments.of(first + "write_files: 5\n", "FILE:2:14: `write_files` must be a list, is `5`"),
         Arguments.of(
             first + "a: 1\nb: 2\na: 3\n", "FILE:4:1: `a` is there twice; first at FILE:2:1"),
@@ -353,7 +369,7 @@ class CloudInitTest {
     Yaml role = CloudInit.role("w", "#cloud-config\n");
 
     assertThat(CloudInit.packages(role)).isEmpty();
-    assertThat(CloudInit.shared(Cluster.standard(), role, Set.of(), "key"))
+    assertThat(CloudInit.shared(Cluster.standard(), Role.WORKER, role, Set.of(), "key"))
         .containsOnlyKeys(
             "disable_root", "ssh_deletekeys", "manage_etc_hosts", "users", "write_files");
   }

@@ -47,6 +47,7 @@ class ClusterFileTest {
                 name: lab-2
                 subnet: 192.168.0.0/16
                 vip: 192.168.255.254
+                loadBalancer: {ports: [443, 80], scheduler: wlc, check: '/readyz?x=1', hostPorts: 4443}
                 boot: kernel
                 network: bridge
                 user: me
@@ -61,6 +62,7 @@ class ClusterFileTest {
                 "lab-2",
                 Subnet.parse("192.168.0.0/16"),
                 "192.168.255.254",
+                new Cluster.LoadBalancer(List.of(443, 80), "wlc", "/readyz?x=1", 4443),
                 Cluster.BootChoice.KERNEL,
                 new Network.Bridge(),
                 "me",
@@ -192,8 +194,8 @@ class ClusterFileTest {
         // keys
         fault(
             "nmae: x",
-            "c.yaml:1:1: unknown key `nmae`; the cluster has the keys name, subnet, vip, boot,"
-                + " network, user, images, sshPorts, roles"),
+            "c.yaml:1:1: unknown key `nmae`; the cluster has the keys name, subnet, vip,"
+                + " loadBalancer, boot, network, user, images, sshPorts, roles"),
         fault(
             "roles:\n  worker: {cpu: 2}",
             "c.yaml:2:12: unknown key `cpu`; `roles.worker` has the keys count, cpus, memory,"
@@ -289,7 +291,51 @@ class ClusterFileTest {
         fault("roles: {worker: {disk: 3G}}", DISK + "`3G`"),
         fault("roles: {worker: {disk: 17T}}", DISK + "`17T`"),
         fault("roles: {worker: {disk: 4096M}}", DISK + "`4096M`"),
+        fault("loadBalancer: 6443", "c.yaml:1:15: `loadBalancer` must be a map, is `6443`"),
+        fault(
+            "loadBalancer: {port: 6443}",
+            "c.yaml:1:16: unknown key `port`; `loadBalancer` has the keys ports, scheduler, check,"
+                + " hostPorts"),
+        fault(
+            "loadBalancer: {ports: 6443}",
+            "c.yaml:1:23: `loadBalancer.ports` must be a list of at least one port, is `6443`"),
+        fault(
+            "loadBalancer: {ports: []}",
+            "c.yaml:1:23: `loadBalancer.ports` must be a list of at least one port, is a list"),
+        fault(
+            "loadBalancer: {ports: [443, 0]}",
+            "c.yaml:1:29: `loadBalancer.ports[1]` must be a whole number from 1 to 65535, is `0`"),
+        fault(
+            "loadBalancer: {ports: [443, 80, 443]}",
+            "c.yaml:1:33: `loadBalancer.ports[2]` must be there once, is `443`"),
+        fault(
+            "loadBalancer: {scheduler: rr -w 5}",
+            "c.yaml:1:27: `loadBalancer.scheduler` must be one of rr, wrr, lc, wlc, lblc, lblcr,"
+                + " dh, sh, mh, sed, nq, fo, ovf, is `rr -w 5`"),
+        fault("loadBalancer: {check: https}", CHECK + "`https`"),
+        fault("loadBalancer: {check: readyz}", CHECK + "`readyz`"),
+        fault("loadBalancer: {check: /a$(id)}", CHECK + "`/a$(id)`"),
+        fault("loadBalancer: {check: '/a\"b'}", CHECK + "`/a\"b`"),
+        fault("loadBalancer: {check: '/a b'}", CHECK + "`/a b`"),
+        fault("loadBalancer: {check: \"/a\\nb\"}", CHECK + "`/a\nb`"),
+        fault("loadBalancer: {check: '/a`id`'}", CHECK + "`/a`id``"),
+        fault(
+            "loadBalancer: {hostPorts: 443}",
+            "c.yaml:1:27: `loadBalancer.hostPorts` must be a whole number from 1024 to 65535, is"
+                + " `443`"),
         // keys together
+        fault(
+            "loadBalancer: {ports: [1, 2, 3], hostPorts: 65534}",
+            "c.yaml:1:45: `loadBalancer.hostPorts` must leave a port up to 65535 for each of 3"
+                + " services, is `65534`"),
+        fault(
+            "loadBalancer: {ports: [1, 2, 3], hostPorts: 2198}",
+            "c.yaml:1:45: `loadBalancer.hostPorts` must be apart from the nodes' SSH ports 2200 to"
+                + " 2206, is `2198`"),
+        fault(
+            "sshPorts: 6440",
+            "c.yaml:1:1: `loadBalancer.hostPorts` must be apart from the nodes' SSH ports 6440 to"
+                + " 6446, is `6443`"),
         fault(
             "subnet: 10.0.0.0/16\nvip: 10.0.0.5",
             "c.yaml:1:9: `subnet` must not overlap"
@@ -356,6 +402,8 @@ class ClusterFileTest {
       "c.yaml:1:7: `name` must match [a-z][a-z0-9-]* and have at most 40 characters, is ";
   private static final String PORTS =
       "c.yaml:1:11: `sshPorts` must be a whole number from 1024 to 65535, is ";
+  private static final String CHECK =
+      "c.yaml:1:23: `loadBalancer.check` must be tcp, or a path such as /readyz, is ";
   private static final String MEMORY =
       "c.yaml:1:26: `roles.worker.memory` must be an amount such as 256M, from that to 1024G, is ";
   private static final String DISK =
@@ -407,7 +455,7 @@ class ClusterFileTest {
         .isEqualTo(
             """
             c.yaml:8:3: `worker` is there twice; first at c.yaml:6:3
-            c.yaml:4:1: unknown key `colour`; the cluster has the keys name, subnet, vip, boot,\
+            c.yaml:4:1: unknown key `colour`; the cluster has the keys name, subnet, vip, loadBalancer, boot,\
              network, user, images, sshPorts, roles
             c.yaml:1:7: `name` must match [a-z][a-z0-9-]* and have at most 40 characters, is `Lab`
             c.yaml:2:9: `subnet` must start at its network address, 10.240.0.0/24, is\

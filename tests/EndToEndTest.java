@@ -9,9 +9,11 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import lib.Argv;
 import lib.Cluster;
@@ -41,6 +43,7 @@ class EndToEndTest {
       name: e2e
       sshPorts: 23200
       images: [debian-built]
+      loadBalancer: {hostPorts: 23300}
       roles:
         gateway: {count: 1, cpus: 2, memory: 768M, disk: 6G}
         control: {count: 1, cpus: 2, memory: 768M, disk: 6G}
@@ -193,7 +196,11 @@ class EndToEndTest {
   void vmsHaveAPaneEachAndSoHasTheSwitch() {
     assertThat(panes("e2e-vms"))
         .containsExactlyInAnyOrder(
-            "lan lan alive", "vms gateway alive", "vms control0 alive", "vms worker0 alive");
+            "lan lan alive",
+            "vms gateway alive",
+            "vms control0 alive",
+            "vms worker0 alive",
+            "forward forward alive");
   }
 
   @Test
@@ -248,6 +255,9 @@ class EndToEndTest {
             .filter(line -> pids.stream().anyMatch(line::contains))
             .toList();
     assertThat(listeners).hasSize(3).allMatch(line -> line.contains(" 127.0.0.1:2320"));
+    assertThat(Commands.run(Argv.of("ss", "-Htln", "sport = :23300")).orProblem().out().lines())
+        .hasSize(1)
+        .allMatch(line -> line.contains(" 127.0.0.1:23300 "));
   }
 
   @Test
@@ -269,6 +279,96 @@ class EndToEndTest {
                       .as(file.toString())
                       .doesNotContain("GROUP", "OTHERS"));
     }
+  }
+
+  @Test
+  @Order(2)
+  void theVirtualIpIsTheGatewaysAlone() {
+    String answers =
+        ssh(
+            "worker0",
+            "sudo arping -c 3 -I $(ip -o -4 address show to %s | cut -d' ' -f2) %s"
+                .formatted(cluster.node("worker0").address(), cluster.vip()));
+    List<String> macs =
+        Pattern.compile("\\[([0-9A-F:]{17})\\]")
+            .matcher(answers)
+            .results()
+            .map(mac -> mac.group(1).toLowerCase(Locale.ROOT))
+            .distinct()
+            .toList();
+    assertThat(macs).as(answers).containsExactly(cluster.node("gateway").lanMac());
+    assertThat(ssh("control0", "ip -br address show lo")).contains(" " + cluster.vip() + "/32 ");
+    assertThat(ssh("control0", "cd /proc/sys/net/ipv4/conf/all && cat arp_ignore arp_announce"))
+        .isEqualTo("1\n2");
+    for (String node : List.of("gateway", "control0")) {
+      assertThat(ssh(node, "systemctl is-active kubenet-virtual-ip.service")).isEqualTo("active");
+    }
+  }
+
+  @Test
+  @Order(2)
+  void whatControlNodesServeIsReachedByTheVirtualIpAndFromThisHost() {
+    assertThat(servers()).isEmpty();
+    serve();
+    assertThat(Wait.until(Duration.ofSeconds(30), () -> servers().size() == 1))
+        .as("the server is taken in")
+        .isTrue();
+    for (String client : List.of("worker0", "control0", "gateway")) {
+      send("ask.py", client);
+      assertThat(ssh(client, "python3 /tmp/ask.py kubernetes 6443 5"))
+          .contains("\"nodes\": {\"control0\": 5}, \"failures\": {}");
+      if (client.equals("worker0")) {
+        // connections, packets to the server, and none back: it answers the client itself
+        assertThat(servers().get(0)).matches("-> 10\\.240\\.0\\.11:6443 +5 +[1-9]\\d* +0 .*");
+      }
+    }
+    assertThat(fromThisHost()).isTrue();
+
+    ssh("control0", "sudo systemctl stop serve");
+    assertThat(Wait.until(Duration.ofSeconds(30), () -> servers().isEmpty()))
+        .as("the server that ended is taken out")
+        .isTrue();
+    ssh("control0", "sudo systemctl start serve");
+    assertThat(Wait.until(Duration.ofSeconds(30), EndToEndTest::fromThisHost))
+        .as("the server that came back is taken in")
+        .isTrue();
+  }
+
+  /** A server of TLS on the Kubernetes API's port of control0. */
+  private static void serve() {
+    send("server.py", "control0");
+    ssh(
+        "control0",
+        """
+        cd /tmp && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes \
+          -keyout key.pem -out cert.pem -days 30 -subj /CN=kubernetes 2> /dev/null &&
+        printf '[Service]\\nExecStart=/usr/bin/python3 /tmp/server.py 6443\\n' |
+          sudo tee /etc/systemd/system/serve.service > /dev/null &&
+        sudo systemctl start serve
+        """);
+  }
+
+  /** The real servers behind the virtual IP, as IPVS has them, with their counters. */
+  private static List<String> servers() {
+    return ssh("gateway", "sudo ipvsadm -Ln --stats --exact")
+        .lines()
+        .map(String::strip)
+        .filter(line -> line.startsWith("-> 10."))
+        .toList();
+  }
+
+  /** Whether control0 answers on this host's own port. */
+  private static boolean fromThisHost() {
+    Argv ask =
+        Argv.of("python3", Project.root().resolve("tests/guest/ask.py").toString())
+            .add("127.0.0.1", "23300", "1");
+    return Commands.run(ask).orProblem().out().contains("\"nodes\": {\"control0\": 1}");
+  }
+
+  private static void send(String program, String node) {
+    Path file = Project.root().resolve("tests/guest/" + program);
+    Argv copy = Argv.of("scp", "-q").option("-F", layout.sshConfig());
+    Commands.run(copy.add(file.toString(), node + ":/tmp/")).orProblem();
   }
 
   @Test
@@ -302,10 +402,11 @@ class EndToEndTest {
     assertThat(waiting.err()).contains("worker0: QEMU is not running").contains("console.log");
     assertThat(panes("e2e-vms")).contains("vms worker0 dead");
     boots("firmware");
+    assertThat(fromThisHost()).as("this host's way to the virtual IP").isTrue();
     Commands.Result again = script("launch-all");
     assertThat(again.exit()).as(again.err()).isZero();
     assertThat(again.out()).contains("2 of 3 run already").contains("1 started");
-    assertThat(panes("e2e-vms")).contains("vms worker0 alive").hasSize(4);
+    assertThat(panes("e2e-vms")).contains("vms worker0 alive").hasSize(5);
   }
 
   @Test
@@ -327,6 +428,7 @@ class EndToEndTest {
     assertThat(before.values()).allMatch(pid -> ProcessHandle.of(pid).isEmpty());
     assertThat(tmux("list-sessions")).doesNotContain("e2e-");
     assertThat(Commands.run(Argv.of("pgrep", "-f", layout.lan().toString())).out()).isEmpty();
+    assertThat(Commands.run(Argv.of("ss", "-Htln", "sport = :23300")).out()).isEmpty();
     assertThat(states().values()).containsOnly("stopped");
     assertThat(layout.node(cluster.node("worker0")).disk()).exists();
   }

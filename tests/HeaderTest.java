@@ -28,8 +28,8 @@ class HeaderTest {
           "Host Node SshKey Tmux",
           "Disk ImageSource Layout Network",
           "Cluster",
-          "Boot CloudInit ClusterFile SshConfig",
-          "Qemu",
+          "Boot ClusterFile Forward SshConfig VirtualIp",
+          "CloudInit Qemu",
           // From here on files touch the world.
           "Commands EachNode Lock Meter Qmp RecipeFiles Wait WebProxy",
           "LanSwitch Plan QemuImg Sessions Ssh Terminal Tool Trial Vm",

@@ -116,6 +116,7 @@ final class Lab {
         standard.name(),
         standard.subnet(),
         standard.vip(),
+        standard.loadBalancer(),
         standard.boot(),
         network,
         user,

@@ -13,6 +13,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import lib.Cluster;
+import lib.ClusterFile;
 import lib.Host;
 import lib.Layout;
 import lib.Network;
@@ -67,6 +68,7 @@ class PreflightTest {
         standard.name(),
         Subnet.parse("198.18.5.0/24"),
         "198.18.5.5",
+        standard.loadBalancer(),
         standard.boot(),
         network,
         standard.user(),
@@ -132,6 +134,24 @@ class PreflightTest {
               """
                   .formatted(taken.getLocalPort()));
       launch(cluster, List.of(), linux(1 << 20, "")); // it runs already: the port is its own
+    }
+  }
+
+  @Test
+  void portsOfServicesMustBeFree() throws IOException {
+    try (ServerSocket taken = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+      int first = taken.getLocalPort() - 1;
+      Cluster cluster =
+          ClusterFile.parse(
+              "c.yaml", "loadBalancer: {ports: [6443, 80], hostPorts: %d}".formatted(first));
+      List<Node> gateway = List.of(cluster.node("gateway"));
+
+      assertThat(Lab.problem(() -> launch(cluster, gateway, linux(1 << 20, ""))))
+          .contains("already taken on 127.0.0.1: port ", (first + 1) + " (kubernetes:80)\n")
+          .endsWith(
+              "(give this cluster other ports with `loadBalancer: {hostPorts: ...}` in"
+                  + " cluster.yaml, or stop what uses them)");
+      launch(cluster, List.of(), linux(1 << 20, ""));
     }
   }
 

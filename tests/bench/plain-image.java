@@ -16,12 +16,15 @@
 //SOURCES ../../lib/Node.java
 //SOURCES ../../lib/RecipeFiles.java
 //SOURCES ../../lib/SshKey.java
+//SOURCES ../../lib/Tmux.java
 //SOURCES ../../lib/Wait.java
 //SOURCES ../../lib/Host.java
+//SOURCES ../../lib/LanSwitch.java
 //SOURCES ../../lib/Layout.java
 //SOURCES ../../lib/Network.java
 //SOURCES ../../lib/Plan.java
 //SOURCES ../../lib/QemuImg.java
+//SOURCES ../../lib/Sessions.java
 //SOURCES ../../lib/Terminal.java
 //SOURCES ../../lib/ImageSource.java
 //SOURCES ../../lib/Lock.java
@@ -31,8 +34,10 @@
 //SOURCES ../../lib/ImageMaker.java
 //SOURCES ../../lib/BaseImage.java
 //SOURCES ../../lib/Boot.java
+//SOURCES ../../lib/Forward.java
 //SOURCES ../../lib/ImageBuild.java
 //SOURCES ../../lib/Qemu.java
+//SOURCES ../../lib/VmSession.java
 //SOURCES ../../lib/Trial.java
 //SOURCES ../../lib/Probe.java
 //SOURCES ../../lib/Preflight.java
