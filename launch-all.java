@@ -22,6 +22,7 @@
 //SOURCES lib/SshKey.java
 //SOURCES lib/Tmux.java
 //SOURCES lib/Wait.java
+//SOURCES lib/YamlFields.java
 //SOURCES lib/EachNode.java
 //SOURCES lib/Host.java
 //SOURCES lib/LanSwitch.java
@@ -41,6 +42,7 @@
 //SOURCES lib/Vm.java
 //SOURCES lib/Cluster.java
 //SOURCES lib/DebianBuilt.java
+//SOURCES lib/ImageEntries.java
 //SOURCES lib/ImageMaker.java
 //SOURCES lib/BaseImage.java
 //SOURCES lib/Boot.java
@@ -49,12 +51,12 @@
 //SOURCES lib/ImageBuild.java
 //SOURCES lib/ImageDownload.java
 //SOURCES lib/ImageImport.java
+//SOURCES lib/ImageOptions.java
 //SOURCES lib/Readiness.java
 //SOURCES lib/SshConfig.java
 //SOURCES lib/VirtualIp.java
 //SOURCES lib/Admission.java
 //SOURCES lib/CloudInit.java
-//SOURCES lib/ImageOptions.java
 //SOURCES lib/Options.java
 //SOURCES lib/Qemu.java
 //SOURCES lib/VmSession.java

@@ -21,6 +21,7 @@
 //SOURCES lib/SshKey.java
 //SOURCES lib/Tmux.java
 //SOURCES lib/Wait.java
+//SOURCES lib/YamlFields.java
 //SOURCES lib/EachNode.java
 //SOURCES lib/Host.java
 //SOURCES lib/LanSwitch.java
@@ -38,6 +39,7 @@
 //SOURCES lib/Vm.java
 //SOURCES lib/Cluster.java
 //SOURCES lib/DebianBuilt.java
+//SOURCES lib/ImageEntries.java
 //SOURCES lib/ImageMaker.java
 //SOURCES lib/BaseImage.java
 //SOURCES lib/Boot.java
@@ -46,10 +48,10 @@
 //SOURCES lib/ImageBuild.java
 //SOURCES lib/ImageDownload.java
 //SOURCES lib/ImageImport.java
+//SOURCES lib/ImageOptions.java
 //SOURCES lib/SshConfig.java
 //SOURCES lib/VirtualIp.java
 //SOURCES lib/CloudInit.java
-//SOURCES lib/ImageOptions.java
 //SOURCES lib/Options.java
 //SOURCES lib/Qemu.java
 //SOURCES lib/VmSession.java

@@ -24,6 +24,7 @@
 //SOURCES lib/SshKey.java
 //SOURCES lib/Tmux.java
 //SOURCES lib/Wait.java
+//SOURCES lib/YamlFields.java
 //SOURCES lib/EachNode.java
 //SOURCES lib/Host.java
 //SOURCES lib/LanSwitch.java
@@ -43,6 +44,7 @@
 //SOURCES lib/Vm.java
 //SOURCES lib/Cluster.java
 //SOURCES lib/DebianBuilt.java
+//SOURCES lib/ImageEntries.java
 //SOURCES lib/ImageMaker.java
 //SOURCES lib/BaseImage.java
 //SOURCES lib/Boot.java
@@ -51,12 +53,12 @@
 //SOURCES lib/ImageBuild.java
 //SOURCES lib/ImageDownload.java
 //SOURCES lib/ImageImport.java
+//SOURCES lib/ImageOptions.java
 //SOURCES lib/Readiness.java
 //SOURCES lib/SshConfig.java
 //SOURCES lib/VirtualIp.java
 //SOURCES lib/Admission.java
 //SOURCES lib/CloudInit.java
-//SOURCES lib/ImageOptions.java
 //SOURCES lib/Options.java
 //SOURCES lib/Qemu.java
 //SOURCES lib/ReadyAll.java

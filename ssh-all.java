@@ -19,6 +19,7 @@
 //SOURCES lib/SshKey.java
 //SOURCES lib/Tmux.java
 //SOURCES lib/Wait.java
+//SOURCES lib/YamlFields.java
 //SOURCES lib/Host.java
 //SOURCES lib/LanSwitch.java
 //SOURCES lib/Layout.java
@@ -32,6 +33,7 @@
 //SOURCES lib/Tool.java
 //SOURCES lib/Vm.java
 //SOURCES lib/Cluster.java
+//SOURCES lib/ImageEntries.java
 //SOURCES lib/Boot.java
 //SOURCES lib/ClusterFile.java
 //SOURCES lib/Forward.java

@@ -17,6 +17,7 @@
 //SOURCES lib/Node.java
 //SOURCES lib/SshKey.java
 //SOURCES lib/Wait.java
+//SOURCES lib/YamlFields.java
 //SOURCES lib/EachNode.java
 //SOURCES lib/Host.java
 //SOURCES lib/Layout.java
@@ -26,6 +27,7 @@
 //SOURCES lib/Ssh.java
 //SOURCES lib/Vm.java
 //SOURCES lib/Cluster.java
+//SOURCES lib/ImageEntries.java
 //SOURCES lib/ClusterFile.java
 //SOURCES lib/Readiness.java
 //SOURCES lib/NodeStatus.java

@@ -16,6 +16,7 @@
 //SOURCES lib/Node.java
 //SOURCES lib/Tmux.java
 //SOURCES lib/Wait.java
+//SOURCES lib/YamlFields.java
 //SOURCES lib/EachNode.java
 //SOURCES lib/Host.java
 //SOURCES lib/LanSwitch.java
@@ -27,6 +28,7 @@
 //SOURCES lib/Lock.java
 //SOURCES lib/Vm.java
 //SOURCES lib/Cluster.java
+//SOURCES lib/ImageEntries.java
 //SOURCES lib/Shutdown.java
 //SOURCES lib/ClusterFile.java
 //SOURCES lib/Forward.java

@@ -1,8 +1,6 @@
 package lib;
 
 import java.io.IOException;
-import java.net.URI;
-import java.net.URISyntaxException;
 import java.nio.charset.MalformedInputException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -12,9 +10,7 @@ import java.util.EnumMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.Optional;
 import java.util.function.Function;
-import java.util.stream.Collectors;
 
 /** Reads {@code cluster.yaml} strictly: every fault at once, each with file:line:column. */
 public final class ClusterFile {
@@ -24,10 +20,9 @@ public final class ClusterFile {
           "rr", "wrr", "lc", "wlc", "lblc", "lblcr", "dh", "sh", "mh", "sed", "nq", "fo", "ovf");
 
   private static final String NAME = "[a-z][a-z0-9-]*";
-  private static final Map<String, Integer> MIB = Map.of("M", 1, "G", 1024);
-  private static final Map<String, Integer> GIB = Map.of("G", 1, "T", 1024);
 
   private final List<String> faults = new ArrayList<>();
+  private final YamlFields fields = new YamlFields(faults);
 
   private ClusterFile() {}
 
@@ -72,7 +67,7 @@ public final class ClusterFile {
   private Cluster cluster(Yaml root) {
     Cluster standard = Cluster.standard();
     Map<String, Yaml> keys =
-        keys(
+        fields.keys(
             root.value() == null ? new Yaml(root.place(), Map.of(), Map.of()) : root,
             "the cluster",
             List.of(
@@ -89,15 +84,16 @@ public final class ClusterFile {
     int before = faults.size();
     Cluster cluster =
         new Cluster(
-            text(keys.get("name"), "name", standard.name(), name(40)),
-            text(keys.get("subnet"), "subnet", standard.subnet(), Subnet::parse),
-            text(keys.get("vip"), "vip", standard.vip(), v -> Subnet.text(Subnet.address(v))),
+            fields.text(keys.get("name"), "name", standard.name(), name(40)),
+            fields.text(keys.get("subnet"), "subnet", standard.subnet(), Subnet::parse),
+            fields.text(
+                keys.get("vip"), "vip", standard.vip(), v -> Subnet.text(Subnet.address(v))),
             loadBalancer(keys.get("loadBalancer"), standard.loadBalancer()),
-            text(keys.get("boot"), "boot", standard.boot(), ClusterFile::boot),
-            text(keys.get("network"), "network", standard.network(), Network::parse),
-            text(keys.get("user"), "user", standard.user(), ClusterFile::user),
-            images(keys.get("images"), standard.images()),
-            number(keys.get("sshPorts"), "sshPorts", standard.sshPorts(), 1024, 65535),
+            fields.text(keys.get("boot"), "boot", standard.boot(), ClusterFile::boot),
+            fields.text(keys.get("network"), "network", standard.network(), Network::parse),
+            fields.text(keys.get("user"), "user", standard.user(), ClusterFile::user),
+            new ImageEntries(fields).read(keys.get("images"), standard.images()),
+            fields.number(keys.get("sshPorts"), "sshPorts", standard.sshPorts(), 1024, 65535),
             roles(keys.get("roles"), standard.groups()));
     if (faults.size() == before) {
       together(cluster, root, keys);
@@ -170,17 +166,18 @@ public final class ClusterFile {
       return standard;
     }
     Map<String, Yaml> keys =
-        keys(yaml, "`loadBalancer`", List.of("ports", "scheduler", "check", "hostPorts"));
+        fields.keys(yaml, "`loadBalancer`", List.of("ports", "scheduler", "check", "hostPorts"));
     String path = "loadBalancer.";
     return new Cluster.LoadBalancer(
         ports(keys.get("ports"), path + "ports", standard.ports()),
-        text(
+        fields.text(
             keys.get("scheduler"),
             path + "scheduler",
             standard.scheduler(),
             ClusterFile::scheduler),
-        text(keys.get("check"), path + "check", standard.check(), ClusterFile::check),
-        number(keys.get("hostPorts"), path + "hostPorts", standard.hostPorts(), 1024, 65535));
+        fields.text(keys.get("check"), path + "check", standard.check(), ClusterFile::check),
+        fields.number(
+            keys.get("hostPorts"), path + "hostPorts", standard.hostPorts(), 1024, 65535));
   }
 
   private List<Integer> ports(Yaml yaml, String path, List<Integer> standard) {
@@ -188,15 +185,15 @@ public final class ClusterFile {
       return standard;
     }
     if (yaml.list().isEmpty()) {
-      fault(yaml, path, "must be a list of at least one port");
+      fields.fault(yaml, path, "must be a list of at least one port");
       return standard;
     }
     List<Integer> ports = new ArrayList<>();
     for (int i = 0; i < yaml.list().size(); i++) {
       Yaml item = yaml.list().get(i);
-      int port = number(item, path + "[" + i + "]", 0, 1, 65535);
+      int port = fields.number(item, path + "[" + i + "]", 0, 1, 65535);
       if (port > 0 && ports.contains(port)) {
-        fault(item, path + "[" + i + "]", "must be there once");
+        fields.fault(item, path + "[" + i + "]", "must be there once");
       }
       ports.add(port);
     }
@@ -209,7 +206,8 @@ public final class ClusterFile {
       return groups;
     }
     List<String> words = List.of(Role.values()).stream().map(Role::word).toList();
-    keys(yaml, "`roles`", words)
+    fields
+        .keys(yaml, "`roles`", words)
         .forEach(
             (word, group) -> {
               Role role = Role.valueOf(word.toUpperCase(Locale.ROOT));
@@ -220,165 +218,21 @@ public final class ClusterFile {
 
   private Cluster.Group group(Yaml yaml, String path, Cluster.Group standard) {
     Map<String, Yaml> keys =
-        keys(yaml, "`" + path + "`", List.of("count", "cpus", "memory", "disk"));
+        fields.keys(yaml, "`" + path + "`", List.of("count", "cpus", "memory", "disk"));
     Node.Size size = standard.size();
     return new Cluster.Group(
-        number(keys.get("count"), path + ".count", standard.count(), 1, 100),
+        fields.number(keys.get("count"), path + ".count", standard.count(), 1, 100),
         new Node.Size(
-            number(keys.get("cpus"), path + ".cpus", size.cpus(), 1, 64),
-            amount(keys.get("memory"), path + ".memory", size.memoryMiB(), MIB, "256M", "1024G"),
-            amount(keys.get("disk"), path + ".disk", size.diskGiB(), GIB, "4G", "16T")));
-  }
-
-  private List<ImageSource> images(Yaml yaml, List<ImageSource> standard) {
-    if (yaml == null) {
-      return standard;
-    }
-    if (yaml.list().isEmpty()) {
-      fault(yaml, "images", "must be a list of at least one image");
-      return standard;
-    }
-    List<ImageSource> images = new ArrayList<>();
-    for (int i = 0; i < yaml.list().size(); i++) {
-      images.add(image(yaml.list().get(i), "images[" + i + "]"));
-    }
-    return images;
-  }
-
-  /** A name or path; or {@code debian-built} with wishes; or an address with its digest. */
-  private ImageSource image(Yaml yaml, String path) {
-    ImageSource standard = new ImageSource.LocalFile("");
-    if (!(yaml.value() instanceof Map)) {
-      return text(yaml, path, standard, ClusterFile::image);
-    }
-    if (yaml.map().containsKey(ImageSource.Built.NAME)) {
-      Map<String, Yaml> keys = keys(yaml, "`" + path + "`", List.of(ImageSource.Built.NAME));
-      return debianBuilt(keys.get(ImageSource.Built.NAME), path + ".debian-built");
-    }
-    if (yaml.map().containsKey("url")) {
-      ImageSource.Published published = published(yaml, path);
-      return new ImageSource.Web(
-          published.url().toString(),
-          Map.of(Host.Arch.X86_64, List.of(published), Host.Arch.AARCH64, List.of(published)));
-    }
-    Map<Host.Arch, List<ImageSource.Published>> places = new EnumMap<>(Host.Arch.class);
-    if (yaml.map().containsKey("sha256")) {
-      fault(yaml, path, "must have `url`");
-      return standard;
-    }
-    keys(yaml, "`" + path + "`", List.of("url", "sha256", "x86_64", "aarch64", "debian-built"))
-        .forEach(
-            (arch, place) ->
-                places.put(
-                    Host.Arch.valueOf(arch.toUpperCase(Locale.ROOT)),
-                    List.of(published(place, path + "." + arch))));
-    if (places.isEmpty()) {
-      fault(yaml, path, "must have `url` and `sha256`, of its own or below `x86_64` or `aarch64`");
-      return standard;
-    }
-    String name = places.values().iterator().next().get(0).url().toString();
-    return new ImageSource.Web(name, places);
-  }
-
-  private ImageSource.Published published(Yaml yaml, String path) {
-    Map<String, Yaml> keys = keys(yaml, "`" + path + "`", List.of("url", "sha256"));
-    for (String key : List.of("url", "sha256")) {
-      if (!keys.containsKey(key) && yaml.value() instanceof Map) {
-        fault(yaml, path, "must have `" + key + "`");
-      }
-    }
-    URI url = text(keys.get("url"), path + ".url", URI.create("https:///"), ClusterFile::url);
-    String sha256 = text(keys.get("sha256"), path + ".sha256", "", ClusterFile::sha256);
-    return new ImageSource.Published(url, Optional.of(sha256));
-  }
-
-  private ImageSource debianBuilt(Yaml yaml, String path) {
-    Map<String, Yaml> keys = keys(yaml, "`" + path + "`", List.of("suite", "packages"));
-    Optional<String> suite =
-        text(keys.get("suite"), path + ".suite", Optional.empty(), v -> Optional.of(suite(v)));
-    List<String> packages = new ArrayList<>();
-    Yaml wanted = keys.get("packages");
-    if (wanted != null && !(wanted.value() instanceof List)) {
-      fault(wanted, path + ".packages", "must be a list");
-    } else if (wanted != null) {
-      for (int i = 0; i < wanted.list().size(); i++) {
-        String item = path + ".packages[" + i + "]";
-        packages.add(text(wanted.list().get(i), item, "", ClusterFile::packageName));
-      }
-    }
-    return new ImageSource.Built(suite, packages);
-  }
-
-  /** The entries of a map whose keys are all in {@code known}; a fault for each other key. */
-  private Map<String, Yaml> keys(Yaml yaml, String what, List<String> known) {
-    if (!(yaml.value() instanceof Map)) {
-      faults.add("%s: %s must be a map, is %s".formatted(yaml.place(), what, yaml.described()));
-      return Map.of();
-    }
-    yaml.keys().entrySet().stream()
-        .filter(key -> !known.contains(key.getKey()))
-        .forEach(
-            key ->
-                faults.add(
-                    "%s: unknown key `%s`; %s has the keys %s"
-                        .formatted(key.getValue(), key.getKey(), what, String.join(", ", known))));
-    return yaml.map().entrySet().stream()
-        .filter(entry -> known.contains(entry.getKey()))
-        .collect(Collectors.toMap(Map.Entry::getKey, Map.Entry::getValue));
-  }
-
-  /** A text that {@code parse} takes; it throws IllegalArgumentException with the rule if not. */
-  private <T> T text(Yaml yaml, String path, T standard, Function<String, T> parse) {
-    if (yaml == null) {
-      return standard;
-    }
-    if (!(yaml.value() instanceof String)) {
-      fault(yaml, path, "must be a text");
-      return standard;
-    }
-    try {
-      return parse.apply((String) yaml.value());
-    } catch (IllegalArgumentException e) {
-      fault(yaml, path, e.getMessage());
-      return standard;
-    }
-  }
-
-  private int number(Yaml yaml, String path, int standard, int least, int most) {
-    if (yaml == null) {
-      return standard;
-    }
-    if (yaml.value() instanceof Integer number && number >= least && number <= most) {
-      return number;
-    }
-    fault(yaml, path, "must be a whole number from " + least + " to " + most);
-    return standard;
-  }
-
-  /** An amount such as {@code 2G} in the unit that has factor 1. */
-  private int amount(
-      Yaml yaml, String path, int standard, Map<String, Integer> units, String least, String most) {
-    if (yaml == null) {
-      return standard;
-    }
-    Optional<Integer> amount = amount(yaml.value(), units);
-    if (amount.isPresent()
-        && amount.get() >= amount(least, units).orElseThrow()
-        && amount.get() <= amount(most, units).orElseThrow()) {
-      return amount.get();
-    }
-    fault(yaml, path, "must be an amount such as " + least + ", from that to " + most);
-    return standard;
-  }
-
-  private static Optional<Integer> amount(Object value, Map<String, Integer> units) {
-    String text = String.valueOf(value);
-    if (!text.matches("[1-9][0-9]{0,5}[A-Z]")) {
-      return Optional.empty();
-    }
-    int end = text.length() - 1;
-    return Optional.ofNullable(units.get(text.substring(end)))
-        .map(unit -> unit * Integer.parseInt(text.substring(0, end)));
+            fields.number(keys.get("cpus"), path + ".cpus", size.cpus(), 1, 64),
+            fields.amount(
+                keys.get("memory"),
+                path + ".memory",
+                size.memoryMiB(),
+                YamlFields.MIB,
+                "256M",
+                "1024G"),
+            fields.amount(
+                keys.get("disk"), path + ".disk", size.diskGiB(), YamlFields.GIB, "4G", "16T")));
   }
 
   private static Function<String, String> name(int longest) {
@@ -396,60 +250,6 @@ public final class ClusterFile {
       throw new IllegalArgumentException("must not be root: nobody logs in as root");
     }
     return name(32).apply(text);
-  }
-
-  /**
-   * {@return the image that a text of {@code images} or {@code --image} means}
-   *
-   * @throws IllegalArgumentException with the rule, if it means none
-   */
-  static ImageSource image(String text) {
-    Optional<ImageSource> known = ImageSource.known(text);
-    if (known.isEmpty() && !text.matches("(\\.{1,2}/|/|~/)[^\\p{Cntrl}]+")) {
-      String names =
-          ImageSource.known().stream().map(ImageSource::name).collect(Collectors.joining(", "));
-      throw new IllegalArgumentException(
-          "must be one of " + names + ", a path such as ./my.img, or a map with url and sha256");
-    }
-    return known.orElseGet(() -> new ImageSource.LocalFile(text));
-  }
-
-  /** {@return a Debian release} as {@link #image} does. */
-  static String suite(String text) {
-    return matching(text, "[a-z][a-z0-9-]{0,40}", "a Debian release such as trixie");
-  }
-
-  /** {@return a Debian package} as {@link #image} does. */
-  static String packageName(String text) {
-    return matching(text, "[a-z0-9][a-z0-9+.-]+", "the name of a package");
-  }
-
-  private static String sha256(String text) {
-    return matching(text, "[0-9a-f]{64}", "64 hexadecimal digits, in lower case");
-  }
-
-  private static String matching(String text, String pattern, String what) {
-    if (!text.matches(pattern)) {
-      throw new IllegalArgumentException("must be " + what);
-    }
-    return text;
-  }
-
-  /** What others can change on its way must not come by plain http, digest or not. */
-  private static URI url(String text) {
-    try {
-      URI url = new URI(text);
-      boolean loopback =
-          "http".equals(url.getScheme())
-              && List.of("127.0.0.1", "localhost", "[::1]").contains(url.getHost());
-      if (url.getHost() != null && (loopback || "https".equals(url.getScheme()))) {
-        return url;
-      }
-    } catch (URISyntaxException e) {
-      // as below
-    }
-    throw new IllegalArgumentException(
-        "must be an address that starts with https:// (http:// is for 127.0.0.1 only)");
   }
 
   private static String scheduler(String word) {
@@ -473,9 +273,5 @@ public final class ClusterFile {
         .findFirst()
         .orElseThrow(
             () -> new IllegalArgumentException("must be one of auto, firmware, kernel, bios"));
-  }
-
-  private void fault(Yaml yaml, String path, String rule) {
-    faults.add("%s: `%s` %s, is %s".formatted(yaml.place(), path, rule, yaml.described()));
   }
 }

@@ -36,7 +36,7 @@ public final class ImageOptions {
 
   private ImageSource unlisted() {
     try {
-      ImageSource source = ClusterFile.image(image);
+      ImageSource source = ImageEntries.image(image);
       // a path means this folder's file, whatever the cluster file's folder is
       return source instanceof ImageSource.LocalFile && !image.startsWith("~/")
           ? new ImageSource.LocalFile(Path.of(image).toAbsolutePath().toString())

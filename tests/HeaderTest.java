@@ -24,9 +24,10 @@ class HeaderTest {
   private static final List<String> LEVELS =
       List.of(
           "Argv Digest Image Problem Role Stage Subnet Yaml",
-          "Firmware",
+          "Firmware YamlFields",
           "Host Node SshKey Tmux",
           "Disk ImageSource Layout Network",
+          "ImageEntries",
           "Cluster",
           "Boot ClusterFile Forward SshConfig VirtualIp",
           "CloudInit Qemu",

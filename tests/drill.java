@@ -10,6 +10,7 @@
 //SOURCES ../lib/Commands.java
 //SOURCES ../lib/Firmware.java
 //SOURCES ../lib/Host.java
+//SOURCES ../lib/ImageEntries.java
 //SOURCES ../lib/ImageSource.java
 //SOURCES ../lib/Layout.java
 //SOURCES ../lib/Network.java
@@ -21,6 +22,7 @@
 //SOURCES ../lib/Vm.java
 //SOURCES ../lib/Wait.java
 //SOURCES ../lib/Yaml.java
+//SOURCES ../lib/YamlFields.java
 
 import java.io.IOException;
 import java.nio.file.Files;

@@ -14,6 +14,7 @@
 //SOURCES ../../lib/Commands.java
 //SOURCES ../../lib/Firmware.java
 //SOURCES ../../lib/Node.java
+//SOURCES ../../lib/YamlFields.java
 //SOURCES ../../lib/Host.java
 //SOURCES ../../lib/Layout.java
 //SOURCES ../../lib/Network.java
@@ -21,6 +22,7 @@
 //SOURCES ../../lib/ImageSource.java
 //SOURCES ../../lib/Vm.java
 //SOURCES ../../lib/Cluster.java
+//SOURCES ../../lib/ImageEntries.java
 //SOURCES ../../lib/ClusterFile.java
 
 import java.io.IOException;
