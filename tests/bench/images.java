@@ -58,6 +58,7 @@ class ImageBench implements Callable<Integer> {
   private List<Integer> sizes;
 
   private final Terminal terminal = Terminal.plain(System.out);
+  private final StringBuilder details = new StringBuilder();
 
   public static void main(String... arguments) {
     System.exit(new CommandLine(new ImageBench()).execute(arguments));
@@ -72,6 +73,7 @@ class ImageBench implements Callable<Integer> {
       row("plain, baked", plain.toString(), nodes);
       row("debian-built", "debian-built", nodes);
     }
+    terminal.line("\nWhere the seconds of one node's boot go:\n" + details);
     return 0;
   }
 
@@ -101,10 +103,23 @@ class ImageBench implements Callable<Integer> {
       run(script(folder, "ssh-all", "--ready", "--detach", "--only", only));
       terminal.line(
           "| %s | %d | %.0f | %.0f | %.0f |", name, nodes, seconds(start), cpu(file, folder), made);
+      if (nodes == 1) {
+        details.append("\n").append(name).append(":\n\n```\n").append(details(folder)).append("```\n");
+      }
     } finally {
       run(script(folder, "stop-all", "--destroy", "--yes"));
       Commands.run(Argv.of("rm", "-r", folder.toString()));
     }
+  }
+
+  /** As the guest's own systemd and cloud-init see it. */
+  private static String details(Path folder) {
+    String look =
+        "systemd-analyze time | head -1; systemd-analyze blame | head -12;"
+            + " cloud-init analyze show | grep -A99 -m1 'Total Time' | head -1;"
+            + " cloud-init analyze blame | head -8";
+    Argv ssh = Argv.of("ssh", "-F", folder.resolve(".kubenet/ssh_config").toString(), "gateway");
+    return Commands.run(ssh.add(look), Duration.ofMinutes(2), line -> {}).out();
   }
 
   private static Argv script(Path folder, String name, String... arguments) {
