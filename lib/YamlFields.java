@@ -35,7 +35,11 @@ public record YamlFields(List<String> faults) {
             key ->
                 faults.add(
                     "%s: unknown key `%s`; %s has the keys %s"
-                        .formatted(key.getValue(), key.getKey(), what, String.join(", ", known))));
+                        .formatted(
+                            key.getValue(),
+                            Yaml.visible(key.getKey()),
+                            what,
+                            String.join(", ", known))));
     return yaml.map().entrySet().stream()
         .filter(entry -> known.contains(entry.getKey()))
         .collect(Collectors.toMap(Map.Entry::getKey, Map.Entry::getValue));
