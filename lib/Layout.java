@@ -12,6 +12,10 @@ import java.util.zip.CRC32;
  *     and 108 on Linux (sockaddr_un, unix(4) and unix(7))
  */
 public record Layout(Path state, Path runtime) {
+  /**
+   * The form of the state folder; another number for what an older kubenet would not understand.
+   */
+  public static final String VERSION = "1";
 
   /** {@return the layout of a state folder, its runtime folder named by the user and the path} */
   public static Layout of(Path state) {
@@ -75,6 +79,11 @@ public record Layout(Path state, Path runtime) {
   /** {@return the file whose lock makes one command at a time change the cluster} */
   public Path lock() {
     return state.resolve("lock");
+  }
+
+  /** {@return the file that says which form the state folder has: {@link #VERSION}} */
+  public Path version() {
+    return state.resolve("version");
   }
 
   /** {@return the file that says which base image the nodes' disks are based on} */

@@ -1,6 +1,7 @@
 //DEPS info.picocli:picocli:4.7.7
 package lib;
 
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -117,9 +118,26 @@ public final class Options {
     return cluster;
   }
 
-  /** {@return where everything is} */
+  /**
+   * {@return where everything is}
+   *
+   * @throws Problem if another version of kubenet made it, in a form that this one does not know
+   */
   public Layout layout() {
-    return Layout.of(state != null ? state : base().resolve(".kubenet"));
+    Layout layout = Layout.of(state != null ? state : base().resolve(".kubenet"));
+    Path version = layout.version();
+    try {
+      String form = Files.exists(version) ? Files.readString(version).strip() : Layout.VERSION;
+      if (!form.equals(Layout.VERSION)) {
+        throw new Problem(
+            "%s has the form %s, this kubenet knows %s"
+                .formatted(layout.state(), Yaml.visible(form), Layout.VERSION),
+            "use the kubenet that made it, or another folder (--state)");
+      }
+      return layout;
+    } catch (IOException e) {
+      throw new Problem("cannot read " + version + ": " + e.getMessage(), "check its owner", e);
+    }
   }
 
   /** {@return whether {@code --only} was given} */

@@ -21,6 +21,7 @@ public record Provision(
   public static Plan keys(Cluster cluster, Layout layout) {
     List<Plan.Action> actions = new ArrayList<>();
     actions.add(new Plan.Folder(layout.state()));
+    actions.add(new Plan.Write(layout.version(), Layout.VERSION + "\n", false));
     actions.add(new Plan.Folder(layout.runtime()));
     actions.add(new Plan.MakeKey(layout.identity(), cluster.name()));
     actions.add(new Plan.Folder(layout.nodes()));

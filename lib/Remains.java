@@ -34,6 +34,7 @@ public final class Remains {
               layout.knownHosts(),
               layout.sshConfig(),
               layout.image(),
+              layout.version(),
               layout.forward(),
               layout.hosts(),
               layout.lock()));

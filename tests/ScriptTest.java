@@ -405,6 +405,19 @@ class ScriptTest {
   }
 
   @Test
+  void aStateOfAnotherFormIsLeftAlone() throws IOException {
+    Layout layout = keysMade();
+    Files.writeString(layout.version(), "2\n");
+    for (String script : List.of("launch-all", "status", "stop-all")) {
+      script(script, "--yes")
+          .run()
+          .exitedWith(1)
+          .complainsInTwoLines(
+              layout.state() + " has the form 2, this kubenet knows 1", "the kubenet that made it");
+    }
+  }
+
+  @Test
   void allObstaclesAreToldAtOnce() throws IOException {
     try (ServerSocket taken = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
       int port = taken.getLocalPort();
