@@ -13,7 +13,6 @@
 //SOURCES lib/Role.java
 //SOURCES lib/Stage.java
 //SOURCES lib/Subnet.java
-//SOURCES lib/WebProxy.java
 //SOURCES lib/Yaml.java
 //SOURCES lib/Commands.java
 //SOURCES lib/Firmware.java
@@ -22,6 +21,7 @@
 //SOURCES lib/SshKey.java
 //SOURCES lib/Tmux.java
 //SOURCES lib/Wait.java
+//SOURCES lib/WebProxy.java
 //SOURCES lib/YamlFields.java
 //SOURCES lib/EachNode.java
 //SOURCES lib/Host.java

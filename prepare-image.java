@@ -12,7 +12,6 @@
 //SOURCES lib/Qmp.java
 //SOURCES lib/Role.java
 //SOURCES lib/Subnet.java
-//SOURCES lib/WebProxy.java
 //SOURCES lib/Yaml.java
 //SOURCES lib/Commands.java
 //SOURCES lib/Firmware.java
@@ -21,6 +20,7 @@
 //SOURCES lib/SshKey.java
 //SOURCES lib/Tmux.java
 //SOURCES lib/Wait.java
+//SOURCES lib/WebProxy.java
 //SOURCES lib/YamlFields.java
 //SOURCES lib/Host.java
 //SOURCES lib/LanSwitch.java
@@ -94,6 +94,7 @@ import lib.RoleFiles;
 import lib.Terminal;
 import lib.Tool;
 import lib.Yaml;
+import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -126,17 +127,22 @@ class PrepareImage implements Callable<Integer> {
       description = "Make debian-built with these packages, too.")
   private List<String> packages = new ArrayList<>();
 
-  @Option(names = "--list", description = "Print which images there are, and who uses them.")
-  private boolean list;
+  @ArgGroup private What what = new What();
 
-  @Option(
-      names = "--prune",
-      description =
-          "Remove images that no disk is based on, but for this cluster's, and leftovers.")
-  private boolean prune;
+  /** What to do in place of getting an image: one of these. */
+  private static final class What {
+    @Option(names = "--list", description = "Print which images there are, and who uses them.")
+    private boolean list;
 
-  @Option(names = "--verify", description = "Check every image's files against their digests.")
-  private boolean verify;
+    @Option(
+        names = "--prune",
+        description =
+            "Remove images that no disk is based on, but for this cluster's, and leftovers.")
+    private boolean prune;
+
+    @Option(names = "--verify", description = "Check every image's files against their digests.")
+    private boolean verify;
+  }
 
   public static void main(String... arguments) {
     System.exit(Options.run(new PrepareImage(), arguments));
@@ -146,11 +152,11 @@ class PrepareImage implements Callable<Integer> {
   public Integer call() {
     Terminal terminal = Terminal.current();
     ImageStore store = ImageStore.ofUser();
-    if (list) {
+    if (what.list) {
       terminal.line(store.table());
-    } else if (verify) {
+    } else if (what.verify) {
       verify(store, terminal);
-    } else if (prune) {
+    } else if (what.prune) {
       prune(store, terminal);
     } else {
       prepare(terminal);
@@ -228,19 +234,22 @@ class PrepareImage implements Callable<Integer> {
   }
 
   private void prune(ImageStore store, Terminal terminal) {
-    try (Lock lock = store.lock(terminal)) {
-      List<Path> unneeded = store.unneeded(images(options.cluster(), terminal).stored());
-      for (Path path : unneeded) {
-        String line = "%s, %d MiB".formatted(path, ImageStore.mib(path));
-        terminal.line((options.dryRun() ? "# removes " : "will remove ") + line);
-      }
-      if (options.dryRun() || unneeded.isEmpty()) {
-        terminal.line((options.dryRun() ? "# " : "") + "%d to remove".formatted(unneeded.size()));
-        return;
-      }
-      if (!options.yes() && !terminal.confirm("Remove these?")) {
-        throw new Problem("nothing was removed", "answer yes, or give --yes");
-      }
+    List<BaseImage> kept = images(options.cluster(), terminal).stored();
+    List<Path> unneeded = store.unneeded(kept);
+    for (Path path : unneeded) {
+      String line = "%s, %d MiB".formatted(path, ImageStore.mib(path));
+      terminal.line((options.dryRun() ? "# removes " : "will remove ") + line);
+    }
+    if (options.dryRun() || unneeded.isEmpty()) {
+      terminal.line((options.dryRun() ? "# " : "") + "%d to remove".formatted(unneeded.size()));
+      return;
+    }
+    if (!options.yes() && !terminal.confirm("Remove these?")) {
+      throw new Problem("nothing was removed", "answer yes, or give --yes");
+    }
+    try (Lock making = store.makingLock(terminal);
+        Lock using = store.lock(terminal)) {
+      unneeded.retainAll(store.unneeded(kept)); // somebody may need one by now
       unneeded.forEach(store::remove);
       terminal.line("removed %d", unneeded.size());
     }

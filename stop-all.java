@@ -5,6 +5,8 @@
 //MAIN StopAll
 //DEPS info.picocli:picocli:4.7.7
 //SOURCES lib/Argv.java
+//SOURCES lib/Digest.java
+//SOURCES lib/Image.java
 //SOURCES lib/Meter.java
 //SOURCES lib/Problem.java
 //SOURCES lib/Qmp.java
@@ -14,6 +16,7 @@
 //SOURCES lib/Commands.java
 //SOURCES lib/Firmware.java
 //SOURCES lib/Node.java
+//SOURCES lib/SshKey.java
 //SOURCES lib/Tmux.java
 //SOURCES lib/Wait.java
 //SOURCES lib/YamlFields.java
@@ -22,14 +25,18 @@
 //SOURCES lib/LanSwitch.java
 //SOURCES lib/Layout.java
 //SOURCES lib/Network.java
+//SOURCES lib/Plan.java
 //SOURCES lib/Sessions.java
 //SOURCES lib/Terminal.java
 //SOURCES lib/ImageSource.java
 //SOURCES lib/Lock.java
+//SOURCES lib/Tool.java
 //SOURCES lib/Vm.java
 //SOURCES lib/Cluster.java
 //SOURCES lib/ImageEntries.java
+//SOURCES lib/ImageMaker.java
 //SOURCES lib/Shutdown.java
+//SOURCES lib/BaseImage.java
 //SOURCES lib/ClusterFile.java
 //SOURCES lib/Forward.java
 //SOURCES lib/Remains.java
@@ -41,6 +48,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.Callable;
+import lib.BaseImage;
 import lib.Cluster;
 import lib.Layout;
 import lib.Lock;
@@ -105,6 +113,9 @@ class StopAll implements Callable<Integer> {
       if (last) {
         new Sessions(layout.state()).end(cluster.sshSession());
         VmSession.of(cluster, layout).end(cluster.nodes());
+      }
+      if (destroy && !options.isPartial()) {
+        BaseImage.release(layout);
       }
       remove(terminal, remains(cluster, layout, nodes)); // with the lock, which may be new
     }

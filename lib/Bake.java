@@ -32,7 +32,7 @@ import java.util.TreeSet;
 public record Bake(BaseImage parent, Set<String> packages, Object apt, int gib, Host host)
     implements ImageMaker {
   private static final String VERSION = "1";
-  private static final Duration LIMIT = Duration.ofHours(1);
+  private static final Duration LIMIT = Duration.ofMinutes(30);
   private static final Node.Size SIZE = new Node.Size(2, 1024, 0);
   private static final long OUT_BYTES = 1L << 30;
   private static final int ROOM_GIB = 3;
@@ -56,6 +56,12 @@ public record Bake(BaseImage parent, Set<String> packages, Object apt, int gib, 
     int smallest =
         cluster.nodes().stream().mapToInt(node -> node.size().diskGiB()).min().orElseThrow();
     int parentGib = (int) ((parent.facts().bytes() + (1L << 30) - 1) >> 30);
+    if (smallest < parentGib) {
+      throw new Problem(
+          "a role has a disk of %dG, less than the %d GiB of image %s"
+              .formatted(smallest, parentGib, parent.facts().name()),
+          "give it a larger `disk` in cluster.yaml");
+    }
     int gib = Math.min(smallest, parentGib + ROOM_GIB); // no node's disk may be smaller
     Object apt = apts.isEmpty() ? null : apts.get(0);
     return new Bake(parent, RoleFiles.packages(roles), apt, gib, host);
@@ -113,24 +119,44 @@ public record Bake(BaseImage parent, Set<String> packages, Object apt, int gib, 
     Path console = Layout.cache().resolve("bake-console.log");
     Layout runtime = Layout.of(work);
     new Plan.Folder(runtime.runtime()).run();
+    endOther(files.qmp());
     try {
       prepare(work).run();
       try (RandomAccessFile out = new RandomAccessFile(out(work).toFile(), "rw")) {
         out.setLength(OUT_BYTES); // sparse
       }
       long start = System.nanoTime();
-      Commands.Result ran = Commands.run(command(work), LIMIT, line -> {});
-      Files.copy(files.console(), console, StandardCopyOption.REPLACE_EXISTING);
-      ran.orProblem();
+      Commands.run(command(work), LIMIT, line -> {}).orProblem();
       terminal.line("  %-18s %4d s", "packages", (System.nanoTime() - start) / 1_000_000_000);
+      keep(files.console(), console);
       take(work, console);
       for (Argv command : afterwards(work)) {
         Commands.run(command, LIMIT, line -> {}).orProblem();
       }
     } catch (IOException e) {
       throw new Problem("cannot bake in " + work + ": " + e.getMessage(), "free some space", e);
+    } catch (Problem problem) {
+      keep(files.console(), console); // the folder goes
+      throw problem;
     } finally {
       Commands.run(Argv.of("rm", "-rf", runtime.runtime().toString()));
+    }
+  }
+
+  private static void keep(Path from, Path console) {
+    try {
+      Files.copy(from, console, StandardCopyOption.REPLACE_EXISTING);
+    } catch (IOException e) {
+      // QEMU has not come as far as that
+    }
+  }
+
+  /** The VM of a bake that was killed goes on without it. */
+  private static void endOther(Path socket) {
+    try (Qmp qmp = Qmp.connect(socket, Duration.ofSeconds(2))) {
+      qmp.execute("quit");
+    } catch (IOException e) {
+      // there is none
     }
   }
 
@@ -204,22 +230,25 @@ public record Bake(BaseImage parent, Set<String> packages, Object apt, int gib, 
     for (String name : List.of(PACKAGES, "result.json", ARGUMENTS, VMLINUZ, INITRD)) {
       Argv unpack =
           Argv.of("tar").option("-xf", out(work)).option("-C", Argv.word(work)).add("./" + name);
-      boolean there = Commands.run(unpack).succeeded();
+      Commands.run(unpack); // what is not in it is missed below
       Path file = work.resolve(name);
+      boolean there = Files.exists(file, LinkOption.NOFOLLOW_LINKS);
       if (there && !Files.isRegularFile(file, LinkOption.NOFOLLOW_LINKS)) {
-        throw failed(name + " is no file", console);
+        throw failed(name + " is no file", console); // a link would name any file of this host
       }
     }
-    if (!Files.exists(work.resolve(PACKAGES))) {
+    if (!Files.exists(work.resolve(PACKAGES)) || !Files.exists(work.resolve("result.json"))) {
       throw failed("the VM ended before it was done", console);
     }
-    List<String> installed = Files.readAllLines(work.resolve(PACKAGES));
-    List<String> missing = packages.stream().filter(name -> !installed.contains(name)).toList();
-    JsonNode errors =
-        new ObjectMapper().readTree(work.resolve("result.json").toFile()).at("/v1/errors");
-    if (!missing.isEmpty() || !errors.isEmpty()) {
-      throw failed("not installed: " + String.join(", ", missing) + "; errors: " + errors, console);
+    String result = Files.readString(work.resolve("result.json"));
+    JsonNode errors = new ObjectMapper().readTree(result).at("/v1/errors");
+    if (!errors.isArray() || !errors.isEmpty()) {
+      throw failed("cloud-init says " + Yaml.visible(result.strip()), console);
     }
+    // a name that others provide is installed, too, and is not to be asked for again
+    Set<String> installed = new TreeSet<>(Files.readAllLines(work.resolve(PACKAGES)));
+    installed.addAll(packages);
+    Files.write(work.resolve(PACKAGES), installed);
     Path arguments = work.resolve(ARGUMENTS);
     boolean kernel =
         Files.exists(arguments)

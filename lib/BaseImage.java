@@ -1,19 +1,24 @@
 //DEPS com.fasterxml.jackson.dataformat:jackson-dataformat-yaml:2.21.8
 package lib;
 
+import com.fasterxml.jackson.annotation.JsonIgnoreProperties;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.SerializationFeature;
 import java.io.IOException;
+import java.nio.channels.FileChannel;
 import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Duration;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
-import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /**
@@ -27,6 +32,7 @@ public record BaseImage(Path folder, Facts facts) {
   private static final String FACTS = "image.json";
   private static final String SEEN = "seen";
   private static final String USERS = "used-by";
+  private static final Duration LIMIT = Duration.ofMinutes(30);
 
   /**
    * What is known of an image.
@@ -39,6 +45,7 @@ public record BaseImage(Path folder, Facts facts) {
    * @param parent digest of the disk that it was made of; empty if of none
    * @param sha256 the digest of each of its files
    */
+  @JsonIgnoreProperties(ignoreUnknown = true)
   public record Facts(
       String name,
       String arch,
@@ -46,7 +53,17 @@ public record BaseImage(Path folder, Facts facts) {
       long seconds,
       long bytes,
       String parent,
-      Map<String, String> sha256) {}
+      Map<String, String> sha256) {
+    private boolean isWhole() {
+      return name != null
+          && arch != null
+          && made != null
+          && made.length() > 10
+          && parent != null
+          && sha256 != null
+          && sha256.containsKey(ImageMaker.DISK);
+    }
+  }
 
   /**
    * {@return the image in a folder; nothing if there is none}
@@ -55,18 +72,20 @@ public record BaseImage(Path folder, Facts facts) {
    */
   public static Optional<BaseImage> read(Path folder) {
     Path file = folder.resolve(FACTS);
-    try {
-      return Files.exists(file)
-          ? Optional.of(
-              new BaseImage(folder, new ObjectMapper().readValue(file.toFile(), Facts.class)))
-          : Optional.empty();
-    } catch (IOException e) {
-      throw new Problem(
-          "%s does not say what image it is: %s"
-              .formatted(file, e.getMessage().lines().findFirst().orElse("")),
-          "if no disk is based on it, remove " + folder,
-          e);
+    if (!Files.exists(file) || !Files.exists(folder.resolve(ImageMaker.DISK))) {
+      return Optional.empty();
     }
+    try {
+      Facts facts = new ObjectMapper().readValue(file.toFile(), Facts.class);
+      if (facts != null && facts.isWhole()) {
+        return Optional.of(new BaseImage(folder, facts));
+      }
+    } catch (IOException e) {
+      // as below
+    }
+    throw new Problem(
+        file + " does not say what image it is",
+        "if no disk is based on it, remove it: rm -rf " + Argv.quote(folder.toString()));
   }
 
   /**
@@ -85,7 +104,10 @@ public record BaseImage(Path folder, Facts facts) {
     Map<String, String> digests = new TreeMap<>();
     for (String name : names) {
       Path file = folder.resolve(name);
-      if (Files.exists(file)) {
+      if (Files.isRegularFile(file, LinkOption.NOFOLLOW_LINKS)) {
+        try (FileChannel written = FileChannel.open(file, StandardOpenOption.WRITE)) {
+          written.force(true); // qemu-img leaves that to the system
+        }
         digests.put(name, sha256(file));
         Files.setPosixFilePermissions(file, PosixFilePermissions.fromString("r--------"));
       }
@@ -179,7 +201,10 @@ public record BaseImage(Path folder, Facts facts) {
   private static String sha256(Path file) throws IOException {
     Argv command = Argv.of("sha256sum", "--binary", Argv.word(file));
     return Commands.find("sha256sum").isPresent()
-        ? Commands.run(command).orProblem().out().replaceFirst("(?s)^\\\\?([0-9a-f]{64}) .*", "$1")
+        ? Commands.run(command, LIMIT, line -> {})
+            .orProblem()
+            .out()
+            .replaceFirst("(?s)^\\\\?([0-9a-f]{64}) .*", "$1")
         : Digest.of(file);
   }
 
@@ -213,12 +238,19 @@ public record BaseImage(Path folder, Facts facts) {
    */
   public void use(Layout layout) {
     verify();
+    Optional<BaseImage> other = of(layout).filter(base -> !base.digest().equals(digest()));
+    if (other.isPresent()) { // another launch was sooner
+      throw new Problem(
+          "the disks in %s are based on another image by now, %s"
+              .formatted(layout.state(), other.get().folder()),
+          "run the same again: it takes that one");
+    }
     Path users = folder.resolve(USERS);
     Plan.cacheFolder(users);
     String state = layout.state().toString();
     new Plan(
             List.of(
-                new Plan.Write(users.resolve(Digest.of(state).substring(0, 16)), state, false),
+                new Plan.Write(mark(layout.state()), state, false),
                 new Plan.Write(layout.image(), folder + "\n" + digest() + "\n", false)))
         .run();
   }
@@ -247,38 +279,88 @@ public record BaseImage(Path folder, Facts facts) {
     return image;
   }
 
-  /** {@return the state folders of the clusters whose disks are based on it} */
+  /**
+   * {@return the state folders of the clusters whose disks are based on it}
+   *
+   * <p>One that is not there may have been moved, or be on a disk that is not mounted: it counts.
+   */
   public List<Path> users() {
-    Path users = folder.resolve(USERS);
-    if (!Files.isDirectory(users)) {
-      return List.of();
+    return marks().keySet().stream()
+        .filter(state -> !Files.exists(state) || isNoted(state))
+        .sorted()
+        .toList();
+  }
+
+  private boolean isNoted(Path state) {
+    List<String> noted = noted(state);
+    return !noted.isEmpty() && noted.get(1).equals(digest());
+  }
+
+  /** Takes back what {@link #use} noted here for a cluster that is going away. */
+  public static void release(Layout layout) {
+    Path note = layout.image();
+    if (Files.exists(note)) {
+      Path folder = Path.of(text(note).lines().findFirst().orElse(""));
+      read(folder).ifPresent(image -> new Plan.Remove(image.mark(layout.state())).run());
     }
-    try (Stream<Path> marks = Files.list(users)) {
-      return marks
-          .map(BaseImage::text)
-          .map(Path::of)
-          .filter(state -> noted(state).stream().anyMatch(folder.toString()::equals))
-          .sorted()
-          .toList();
+  }
+
+  private Path mark(Path state) {
+    return folder.resolve(USERS).resolve(Digest.of(state.toString()).substring(0, 16));
+  }
+
+  /** The marks by the state folders that they name. */
+  private Map<Path, Path> marks() {
+    Path users = folder.resolve(USERS);
+    Map<Path, Path> marks = new TreeMap<>();
+    if (Files.isDirectory(users)) {
+      try (Stream<Path> files = Files.list(users)) {
+        files.forEach(mark -> marks.put(path(mark), mark));
+      } catch (IOException e) {
+        throw new Problem(
+            "cannot look into " + users + ": " + e.getMessage(), "check its owner", e);
+      }
+    }
+    return marks;
+  }
+
+  /** A mark that names nothing stands for itself: a user that is not known. */
+  private static Path path(Path mark) {
+    try {
+      return Path.of(text(mark));
+    } catch (InvalidPathException e) {
+      return mark;
+    }
+  }
+
+  /** {@return whether a cluster has disks, which are based on some image} */
+  public static boolean isNeeded(Layout layout) {
+    Path nodes = layout.nodes();
+    if (!Files.isDirectory(nodes)) {
+      return false;
+    }
+    try (Stream<Path> folders = Files.list(nodes)) {
+      return folders.anyMatch(node -> Files.exists(node.resolve("disk.qcow2")));
     } catch (IOException e) {
-      throw new Problem("cannot look into " + users + ": " + e.getMessage(), "check its owner", e);
+      throw new Problem("cannot look into " + nodes + ": " + e.getMessage(), "check its owner", e);
     }
   }
 
   /** The folder and the digest of the image that a state folder's disks are based on. */
   private static List<String> noted(Path state) {
-    Path note = new Layout(state, state).image();
-    Path nodes = new Layout(state, state).nodes();
-    if (!Files.exists(note) || !Files.isDirectory(nodes)) {
+    Layout layout = new Layout(state, state);
+    if (!isNeeded(layout)) {
       return List.of();
     }
-    try (Stream<Path> folders = Files.list(nodes)) {
-      boolean disks = folders.anyMatch(node -> Files.exists(node.resolve("disk.qcow2")));
-      List<String> lines = text(note).lines().collect(Collectors.toList());
-      return disks && lines.size() == 2 ? lines : List.of();
-    } catch (IOException e) {
-      throw new Problem("cannot look into " + nodes + ": " + e.getMessage(), "check its owner", e);
+    Path note = layout.image();
+    List<String> lines = Files.exists(note) ? text(note).lines().toList() : List.of();
+    if (lines.size() != 2) {
+      throw new Problem(
+          note + " does not say which image the disks there are based on",
+          "qemu-img info of a disk names it: put its folder into a first line, the disk.qcow2 of"
+              + " its image.json into a second");
     }
+    return lines;
   }
 
   private static String text(Path file) {

@@ -99,7 +99,11 @@ public record Download(URI url, String sha256, Path part, Duration patience) {
     Digest digest = new Digest();
     long had = had();
     if (had > 0) {
-      digest.add(part);
+      try {
+        digest.add(part);
+      } catch (IOException e) {
+        throw new Unwritable(e);
+      }
     }
     HttpURLConnection connection = connection(url, patience);
     if (had > 0) {
@@ -221,6 +225,26 @@ public record Download(URI url, String sha256, Path part, Duration patience) {
 
   private String name() {
     return url.getPath().replaceFirst(".*/", "");
+  }
+
+  /**
+   * Asks whether a file is there.
+   *
+   * @throws Problem if it is not, or nobody answers
+   */
+  public static void look(URI url, Duration patience) {
+    try {
+      HttpURLConnection connection = connection(url, patience);
+      connection.setRequestMethod("HEAD");
+      connect(connection);
+      int status = connection.getResponseCode();
+      connection.disconnect();
+      if (status != 200) {
+        throw refusal(status);
+      }
+    } catch (IOException e) {
+      throw problem(url, e);
+    }
   }
 
   /**

@@ -1,6 +1,7 @@
 package lib;
 
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -217,7 +218,7 @@ public record ImageBuild(Host.Arch arch, String suite, Set<String> packages) imp
         }
       }
       return Digest.of(input.toString()).substring(0, 12);
-    } catch (IOException e) {
+    } catch (IOException | UncheckedIOException e) {
       throw new Problem("cannot read " + APT + ": " + e.getMessage(), "check its owner", e);
     }
   }

@@ -68,7 +68,7 @@ public record ImageDownload(String name, URI url, String sha256) implements Imag
     Path part = part(work);
     terminal.line("getting %s", url);
     new Download(url, sha256, part, PATIENCE).run(terminal);
-    QemuImg image = QemuImg.inspect(part);
+    QemuImg image = inspect(part);
     try {
       if (image.format().equals("qcow2")) {
         Files.move(part, work.resolve(DISK), StandardCopyOption.ATOMIC_MOVE);
@@ -82,6 +82,28 @@ public record ImageDownload(String name, URI url, String sha256) implements Imag
     }
   }
 
+  /** What has the right digest and is no base image stays so: it is not kept. */
+  private QemuImg inspect(Path part) {
+    try {
+      return QemuImg.inspect(part);
+    } catch (Problem problem) {
+      new Plan.Remove(part).run();
+      throw new Problem(
+          "%s can't be a base image: %s".formatted(url, problem.getMessage()),
+          "name another one in `images` of cluster.yaml",
+          problem);
+    }
+  }
+
+  /**
+   * Asks whether the image is where it should be.
+   *
+   * @throws Problem if not
+   */
+  public void look() {
+    Download.look(url, PATIENCE);
+  }
+
   /** Beside the folder of this run: a later run goes on with it. */
   private Path part(Path work) {
     return work.resolveSibling("." + key() + ".download");
@@ -89,14 +111,18 @@ public record ImageDownload(String name, URI url, String sha256) implements Imag
 
   @Override
   public List<String> describe(Path work) {
-    String digest = sha256.isEmpty() ? "in SHA256SUMS beside it" : sha256;
+    String digest =
+        sha256.isEmpty()
+            ? "in SHA256SUMS beside it"
+            : "that cluster.yaml or kubenet pins: " + sha256;
     Path part = part(work);
     return List.of(
-        "# SHA-256 " + digest,
+        Argv.of("mkdir", "-p", work.toString()).toShell(),
         Argv.of("curl", "--fail", "--location", "--continue-at", "-")
             .option("-o", part)
             .add(url.toString())
             .toShell(),
+        "# its SHA-256 must be the one " + digest,
         Argv.of("mv", part.toString(), work.resolve(DISK).toString()).toShell());
   }
 

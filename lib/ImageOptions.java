@@ -37,7 +37,7 @@ public final class ImageOptions {
   private ImageSource unlisted() {
     try {
       ImageSource source = ImageEntries.image(image);
-      // a path means this folder's file, whatever the cluster file's folder is
+      // one that is not in the list is this folder's, whatever the cluster file's folder is
       return source instanceof ImageSource.LocalFile && !image.startsWith("~/")
           ? new ImageSource.LocalFile(Path.of(image).toAbsolutePath().toString())
           : source;

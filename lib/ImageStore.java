@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.time.Duration;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
@@ -22,6 +23,7 @@ import java.util.stream.Stream;
  * @param folder the folder of those folders
  */
 public record ImageStore(Path folder) {
+  private static final Duration LIMIT = Duration.ofMinutes(10);
 
   /** {@return the store of this user} */
   public static ImageStore ofUser() {
@@ -36,10 +38,18 @@ public record ImageStore(Path folder) {
   /** {@return all images, the newest first} */
   public List<BaseImage> all() {
     return entries(path -> !hidden(path)).stream()
-        .map(BaseImage::read)
+        .map(ImageStore::whole)
         .flatMap(Optional::stream)
         .sorted(Comparator.comparing((BaseImage image) -> image.facts().made()).reversed())
         .toList();
+  }
+
+  private static Optional<BaseImage> whole(Path folder) {
+    try {
+      return BaseImage.read(folder);
+    } catch (Problem damaged) {
+      return Optional.empty(); // neither used nor removed; `table` shows it
+    }
   }
 
   /** {@return what runs that were cut short have left, downloads that can go on included} */
@@ -67,12 +77,19 @@ public record ImageStore(Path folder) {
     return folder.resolve("." + key + ".part");
   }
 
-  /** {@return the lock that whoever makes, uses or removes an image holds meanwhile} */
+  /** {@return the lock that whoever bases a disk on an image or removes one holds, for moments} */
   public Lock lock(Terminal terminal) {
+    return lock("lock", "waiting for another kubenet, which has the images locked", terminal);
+  }
+
+  /** {@return the lock that whoever makes an image holds, for minutes} */
+  public Lock makingLock(Terminal terminal) {
+    return lock("making.lock", "waiting for another kubenet, which makes an image", terminal);
+  }
+
+  private Lock lock(String name, String waiting, Terminal terminal) {
     Plan.cacheFolder(folder);
-    return Lock.await(
-        folder.resolve("lock"),
-        () -> terminal.line("waiting for another kubenet, which has the images locked"));
+    return Lock.await(folder.resolve(name), () -> terminal.line(waiting));
   }
 
   /**
@@ -82,7 +99,7 @@ public record ImageStore(Path folder) {
    */
   public BaseImage get(ImageMaker maker, Host.Arch arch, Terminal terminal, boolean yes) {
     Preflight.tools(terminal, yes, maker.tools());
-    try (Lock lock = lock(terminal)) {
+    try (Lock lock = makingLock(terminal)) {
       Optional<BaseImage> there = find(maker.key());
       if (there.isPresent()) {
         return there.get(); // another process has made it meanwhile
@@ -118,7 +135,10 @@ public record ImageStore(Path folder) {
               maker.parentDigest(),
               Map.of()));
       Path place = folder.resolve(maker.key());
-      Files.move(work, place, StandardCopyOption.ATOMIC_MOVE);
+      try (Lock lock = lock(terminal)) {
+        remove(place); // half of an image that was being removed
+        Files.move(work, place, StandardCopyOption.ATOMIC_MOVE);
+      }
       BaseImage image = BaseImage.read(place).orElseThrow();
       terminal.line("made %s, %d MiB, in %d s", place, Files.size(image.disk()) >> 20, seconds);
       return image;
@@ -128,18 +148,26 @@ public record ImageStore(Path folder) {
   }
 
   /**
-   * Removes images and what was left unfinished; the caller holds the lock.
+   * Removes an image or what was left unfinished; the caller holds the lock.
    *
    * @param path a folder or file of the store
    */
   public void remove(Path path) {
-    if (Files.exists(path)) {
-      // files of a build may belong to users of a namespace, which this user is root of
-      Argv remove = Argv.of("rm", "-rf", path.toString());
-      Argv namespace = Argv.of("unshare", "--map-root-user", "--map-auto", "--");
-      if (!Commands.run(remove).succeeded()) {
-        Commands.run(namespace.then(remove)).orProblem();
-      }
+    if (!Files.exists(path)) {
+      return;
+    }
+    // first out of the way: half an image must not be taken for one
+    Path gone = hidden(path) ? path : path.resolveSibling("." + path.getFileName() + ".removed");
+    try {
+      Files.move(path, gone);
+    } catch (IOException e) {
+      gone = path; // a former one is there: both go in the next run
+    }
+    // files of a build may belong to users of a namespace, which this user is root of
+    Argv remove = Argv.of("rm", "-rf", gone.toString());
+    Argv namespace = Argv.of("unshare", "--map-root-user", "--map-auto", "--");
+    if (!Commands.run(remove, LIMIT, line -> {}).succeeded()) {
+      Commands.run(namespace.then(remove), LIMIT, line -> {}).orProblem();
     }
   }
 
@@ -159,17 +187,11 @@ public record ImageStore(Path folder) {
     return unneeded;
   }
 
-  /** {@return the size of a folder or file of the store, in MiB} */
+  /** {@return the room that a folder or file of the store takes, in MiB} */
   public static long mib(Path path) {
-    try (Stream<Path> files = Files.walk(path)) {
-      long size = 0;
-      for (Path file : files.filter(Files::isRegularFile).toList()) {
-        size += Files.size(file);
-      }
-      return size >> 20;
-    } catch (IOException e) {
-      throw new Problem("cannot look into " + path + ": " + e.getMessage(), "check its owner", e);
-    }
+    // what of it is another user's, or goes away meanwhile, does not count
+    String said = Commands.run(Argv.of("du", "-sm", path.toString()), LIMIT, line -> {}).out();
+    return said.matches("(?s)[0-9]+\\s.*") ? Long.parseLong(said.split("\\s")[0]) : 0;
   }
 
   /** {@return rows for a reader, under a heading: every image, and what was left unfinished} */
@@ -187,7 +209,12 @@ public record ImageStore(Path folder) {
     Stream<String> rest =
         unfinished().stream()
             .map(path -> form.formatted(path.getFileName(), mib(path), "-", "unfinished"));
-    return Stream.of(Stream.of(form.formatted("IMAGE", "MIB", "MADE", "USED BY")), images, rest)
+    Stream<String> damaged =
+        entries(path -> !hidden(path) && Files.isDirectory(path) && whole(path).isEmpty()).stream()
+            .map(
+                path -> form.formatted(path.getFileName(), mib(path), "-", "no image, or damaged"));
+    Stream<String> heading = Stream.of(form.formatted("IMAGE", "MIB", "MADE", "USED BY"));
+    return Stream.of(heading, images, damaged, rest)
         .flatMap(rows -> rows)
         .collect(Collectors.joining("\n"));
   }
@@ -195,6 +222,8 @@ public record ImageStore(Path folder) {
   private static String used(List<Path> users) {
     return users.isEmpty()
         ? "-"
-        : users.stream().map(Path::toString).collect(Collectors.joining(", "));
+        : users.stream()
+            .map(state -> Yaml.visible(state + (Files.exists(state) ? "" : " (not there)")))
+            .collect(Collectors.joining(", "));
   }
 }

@@ -47,7 +47,7 @@ public final class Images {
   /** {@return the programs that the first image takes, if it is to be made here} */
   public List<Tool> tools() {
     List<Tool> tools = new ArrayList<>(List.of(Tool.QEMU_IMG));
-    if (current().isEmpty() && sources().get(0) instanceof ImageSource.Built built) {
+    if (!hasDisks() && sources().get(0) instanceof ImageSource.Built built) {
       ImageBuild build = build(built);
       if (store.find(build.key()).isEmpty() && ImageBuild.isPossible()) {
         tools.addAll(build.tools());
@@ -76,10 +76,7 @@ public final class Images {
     List<Problem> problems = new ArrayList<>();
     for (ImageSource source : sources()) {
       try {
-        Choice found = get(source);
-        String others =
-            problems.isEmpty() ? "" : "; " + Problem.all(problems).getMessage().replace("\n", "; ");
-        return new Choice(found.image, found.base, found.line + others, found.describe);
+        return because(get(source), problems);
       } catch (Problem problem) {
         problems.add(problem);
       }
@@ -94,7 +91,7 @@ public final class Images {
     boolean lone = cluster.nodes().size() == 1; // is ready sooner by installing for itself
     return wishes.bake()
         && !lone
-        && !choice.base.equals(current())
+        && !hasDisks()
         && choice.base.map(BaseImage::image).stream()
             .anyMatch(image -> !image.packages().containsAll(RoleFiles.packages(roles)))
         && Bake.isPossible(roles);
@@ -155,19 +152,33 @@ public final class Images {
         .findFirst();
   }
 
+  /** Whether the choice is made already. */
+  private boolean hasDisks() {
+    return BaseImage.isNeeded(options.layout());
+  }
+
   private Optional<BaseImage> current() {
     Optional<BaseImage> current = BaseImage.of(options.layout());
     Optional<ImageSource> insisted = wishes.insisted(cluster);
-    if (current.isPresent()
-        && insisted.isPresent()
-        && !insisted.get().name().equals(current.get().facts().name())) {
+    if (current.isPresent() && insisted.isPresent() && !is(current.get(), insisted.get())) {
       throw new Problem(
           "--image %s: the disks in %s are based on %s"
               .formatted(
                   insisted.get().name(), options.layout().state(), current.get().facts().name()),
-          "remove them first: stop-all.java --destroy");
+          "leave --image out; other disks need another --state, or stop-all.java --destroy");
     }
     return current;
+  }
+
+  /** Whether an image is a source's, or was baked of it. */
+  private boolean is(BaseImage image, ImageSource source) {
+    return image.facts().name().equals(source.name())
+        || stored(source)
+            .filter(
+                other ->
+                    image.digest().equals(other.digest())
+                        || image.facts().parent().equals(other.digest()))
+            .isPresent();
   }
 
   private List<ImageSource> sources() {
@@ -196,23 +207,40 @@ public final class Images {
   /** From the best place that has it; without a network, one that came earlier serves. */
   private Choice downloaded(ImageSource.Web source) {
     List<Problem> problems = new ArrayList<>();
-    for (ImageSource.Published place : source.places().getOrDefault(arch, List.of())) {
+    List<ImageSource.Published> places = source.places().getOrDefault(arch, List.of());
+    for (ImageSource.Published place : places) {
+      ImageDownload download = ImageDownload.of(source.name(), place);
+      boolean there = store.find(download.key()).isPresent();
       try {
-        ImageDownload download = ImageDownload.of(source.name(), place);
-        return made(options.dryRun() ? download : download.withDigest(), "downloaded");
+        if (!there && !options.dryRun()) {
+          if (places.size() > 1) {
+            download.look();
+          }
+          download = download.withDigest();
+        }
       } catch (Problem problem) {
         problems.add(problem);
+        continue;
       }
+      // one that is there and is another than it should be has no stand-in
+      return because(made(download, "downloaded"), problems);
     }
     Optional<BaseImage> earlier = earlier(source);
     if (earlier.isPresent()) {
-      return there(earlier.get(), "downloaded earlier");
+      return because(there(earlier.get(), "downloaded earlier"), problems);
     }
     if (problems.isEmpty()) {
       throw new Problem(
           "image " + source.name() + " is not for " + arch.word(), "name one that is in `images`");
     }
     throw problems.get(0);
+  }
+
+  /** The choice with the reasons why it is not a better one. */
+  private static Choice because(Choice found, List<Problem> problems) {
+    String others =
+        problems.isEmpty() ? "" : "; " + Problem.all(problems).getMessage().replace("\n", "; ");
+    return new Choice(found.image, found.base, found.line + others, found.describe);
   }
 
   private Choice made(ImageMaker maker, String how) {
@@ -225,7 +253,7 @@ public final class Images {
     }
     List<String> describe = new ArrayList<>(maker.describe(store.work(maker.key())));
     Path folder = store.folder().resolve(maker.key());
-    describe.add(Argv.of("mv", store.work(maker.key()).toString(), folder.toString()).toShell());
+    describe.add("# then it is in " + folder + ", with its digests");
     Image expected = maker.expected(folder);
     List<String> lacking =
         RoleFiles.packages(roles).stream()

@@ -1,5 +1,6 @@
 package lib;
 
+import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.zip.CRC32;
@@ -33,9 +34,18 @@ public record Layout(Path state, Path runtime) {
    * <p>KUBENET_CACHE in the environment names another one.
    */
   public static Path cache() {
+    Path cache = wishedCache();
+    try {
+      return cache.toRealPath(); // one name for it, whatever way leads there
+    } catch (IOException e) {
+      return cache; // not there yet
+    }
+  }
+
+  private static Path wishedCache() {
     String chosen = System.getenv("KUBENET_CACHE");
     if (chosen != null && !chosen.isEmpty()) {
-      return Path.of(chosen).toAbsolutePath();
+      return Path.of(chosen).toAbsolutePath().normalize();
     }
     String xdg = System.getenv("XDG_CACHE_HOME");
     Path home = Path.of(System.getProperty("user.home"));

@@ -132,6 +132,7 @@ public final class Qemu {
     return options;
   }
 
+  /** Blocks that the guest frees, or fills with zeros, go back to the host. */
   private static Argv disk(Path disk) {
     return Argv.empty()
         .option(
@@ -145,11 +146,11 @@ public final class Qemu {
                 "format",
                 "qcow2",
                 "discard",
-                "unmap", // give freed
+                "unmap",
                 "detect-zeroes",
                 "unmap",
                 "file",
-                disk)) // blocks back to the host
+                disk))
         .option("-device", Argv.suboptions("virtio-blk-pci", "drive", "disk", "bootindex", 1));
   }
 

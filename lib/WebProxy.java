@@ -10,6 +10,8 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
 /**
@@ -18,6 +20,9 @@ import java.util.stream.Stream;
  * does not read them.
  */
 public final class WebProxy extends ProxySelector {
+  private static final Pattern PROXY =
+      Pattern.compile("(?:http://)?([A-Za-z0-9._-]+|\\[[0-9a-fA-F:]+\\])(?::([0-9]{1,5}))?/?");
+
   private final Map<String, String> environment;
 
   /** The settings in an environment. */
@@ -36,13 +41,20 @@ public final class WebProxy extends ProxySelector {
   }
 
   private Optional<InetSocketAddress> address(URI uri) {
-    return value(uri.getScheme() + "_proxy")
-        .or(() -> value("all_proxy"))
-        .map(text -> text.contains("://") ? text : "http://" + text)
-        .map(URI::create)
-        .map(
-            proxy ->
-                new InetSocketAddress(proxy.getHost(), proxy.getPort() < 0 ? 80 : proxy.getPort()));
+    return value(uri.getScheme() + "_proxy").or(() -> value("all_proxy")).map(WebProxy::parse);
+  }
+
+  private static InetSocketAddress parse(String text) {
+    Matcher proxy = PROXY.matcher(text);
+    if (!proxy.matches()) {
+      throw new Problem(
+          "kubenet can't use the proxy `"
+              + Yaml.visible(text.replaceFirst("//.*@", "//...@"))
+              + "`",
+          "set https_proxy to an address such as http://proxy.example:3128, without a password");
+    }
+    String port = proxy.group(2);
+    return new InetSocketAddress(proxy.group(1), port == null ? 80 : Integer.parseInt(port));
   }
 
   /** As curl reads it: names with all that end in them, and * for every host. */

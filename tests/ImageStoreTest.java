@@ -196,7 +196,7 @@ class ImageStoreTest {
         .containsExactlyInAnyOrder(unneeded.folder(), part, store.folder().resolve(".x.download"));
     assertThat(store.table().lines().map(line -> line.replaceAll(" +", " ")))
         .anyMatch(line -> line.endsWith(" " + folder.resolve("one")))
-        .anyMatch(line -> line.equals(".killed.part 0 - unfinished"))
+        .anyMatch(line -> line.equals(".killed.part 1 - unfinished"))
         .hasSize(6);
     store.remove(unneeded.folder());
     assertThat(store.all()).containsExactlyInAnyOrder(used, kept);

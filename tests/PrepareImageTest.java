@@ -47,8 +47,8 @@ class PrepareImageTest {
   }
 
   private void config(String... entries) throws IOException {
-    String list = "images:\n  - " + String.join("\n  - ", entries) + "\n";
-    Files.writeString(folder.resolve("cluster.yaml"), list);
+    String list = "images:\n  - " + String.join("\n  - ", entries) + "\nsshPorts: 29200\n";
+    Files.writeString(folder.resolve("cluster.yaml"), list + "loadBalancer: {hostPorts: 29300}\n");
   }
 
   private static String entry(WebServer server) {
@@ -162,7 +162,7 @@ class PrepareImageTest {
       prepare().run().succeeded(); // raw: any bytes are a disk
       config(entry(server));
       prepare().run().exitedWith(1).complains("has another digest than", "curl -I");
-      assertThat(images.toFile().list()).hasSize(2).contains("lock");
+      assertThat(images.toFile().list()).hasSize(3).contains("lock", "making.lock");
     }
   }
 
@@ -203,7 +203,7 @@ class PrepareImageTest {
           .run()
           .succeeded()
           .quiet()
-          .prints("# image        " + server.uri("/x.img"), "# SHA-256 " + sha256, "\ncurl ");
+          .prints("# image        " + server.uri("/x.img"), "pins: " + sha256, "\ncurl ");
       assertThat(server.requests).isEmpty();
       assertThat(folder.resolve("cache")).doesNotExist();
     }

@@ -4,6 +4,8 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
+import java.io.OutputStream;
+import java.io.PrintStream;
 import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.nio.file.Files;
@@ -23,9 +25,11 @@ import lib.ClusterFile;
 import lib.Commands;
 import lib.Host;
 import lib.ImageImport;
+import lib.ImageStore;
 import lib.Layout;
 import lib.Node;
 import lib.Provision;
+import lib.Terminal;
 import lib.Wait;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
@@ -43,6 +47,7 @@ class ScriptTest {
       subnet: 10.77.0.0/24
       vip: 10.77.0.5
       sshPorts: 28200
+      loadBalancer: {hostPorts: 28300}
       images: [./tiny.qcow2]
       roles:
         gateway: {count: 1, cpus: 1, memory: 256M, disk: 4G}
@@ -188,6 +193,13 @@ class ScriptTest {
   void aDryRunOnAClusterThatIsThereChangesNothing(String script) throws IOException {
     Layout layout = keysMade();
     Files.createDirectory(layout.node(node("worker0")).seedFolder());
+    new ImageStore(cache.resolve("images"))
+        .get(
+            ImageImport.of("./tiny.qcow2", folder),
+            Host.Arch.current(),
+            Terminal.plain(new PrintStream(OutputStream.nullOutputStream())),
+            false)
+        .use(layout);
     Files.writeString(layout.node(node("worker0")).disk(), "precious");
     Map<String, String> before = CommandResult.tree(folder);
     Map<String, String> runtime = CommandResult.tree(layout.runtime());

@@ -11,6 +11,7 @@
 //SOURCES ../../lib/Qmp.java
 //SOURCES ../../lib/Role.java
 //SOURCES ../../lib/Subnet.java
+//SOURCES ../../lib/Yaml.java
 //SOURCES ../../lib/Commands.java
 //SOURCES ../../lib/Firmware.java
 //SOURCES ../../lib/Node.java
