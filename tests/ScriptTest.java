@@ -47,7 +47,7 @@ class ScriptTest {
       subnet: 10.77.0.0/24
       vip: 10.77.0.5
       sshPorts: 28200
-      loadBalancer: {hostPorts: 28300}
+      loadBalancer: {hostPorts: 28600}
       images: [./tiny.qcow2]
       roles:
         gateway: {count: 1, cpus: 1, memory: 256M, disk: 4G}
