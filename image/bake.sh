@@ -9,7 +9,7 @@ until [ -e /run/cloud-init/result.json ]; do sleep 1; done
 while [ "$(systemctl is-active cloud-final.service)" = activating ]; do sleep 1; done
 systemctl stop apt-daily.timer apt-daily-upgrade.timer unattended-upgrades.service 2> /dev/null || true
 
-# --- to the host, as a tar archive on a disk of its own ---
+# --- for the host, as a tar archive on a disk of its own ---
 for disk in /sys/block/vd*; do
   if [ "$(cat "$disk/serial")" = kubenet-out ]; then out=/dev/${disk##*/}; fi
 done
@@ -35,11 +35,8 @@ done
 if [ "$(head -c 8 vmlinuz 2> /dev/null | tail -c 4)" = zimg ]; then
   rm arguments # a kernel for UEFI only, which not every QEMU unpacks
 fi
-tar -cf "${out:?}" ./*
 
 # --- nothing of this VM's, nothing that is made anew ---
-cd /
-rm -r "$work"
 cloud-init clean --logs
 systemctl stop systemd-random-seed.service # it writes one when it ends
 rm -rf /var/lib/cloud/* /etc/ssh/ssh_host_* /var/log/journal/* /var/lib/systemd/random-seed
@@ -51,5 +48,10 @@ if command -v apt-get > /dev/null; then
   apt-get clean
   rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin
 fi
+
+# --- done: an archive that is there tells the host so ---
+tar -cf "${out:?}" ./*
+cd /
+rm -r "$work"
 sync # what is not written yet is not trimmed
 fstrim --all || true # blocks that hold nothing any more take no room in the image
