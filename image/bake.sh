@@ -33,7 +33,7 @@ for initrd in "/boot/initrd.img-$release" "/boot/initramfs-$release.img"; do
   fi
 done
 if [ "$(head -c 8 vmlinuz 2> /dev/null | tail -c 4)" = zimg ]; then
-  rm arguments # a kernel for UEFI only, which not every QEMU unpacks
+  rm -f arguments # a kernel for UEFI only, which not every QEMU unpacks
 fi
 
 # --- nothing of this VM's, nothing that is made anew ---
