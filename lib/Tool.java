@@ -37,6 +37,11 @@ public record Tool(String program, String apt, String dnf, String pacman, String
   public static final Tool NEWUIDMAP =
       new Tool("newuidmap", "uidmap", "shadow-utils", "shadow", "");
 
+  public static final Tool IP = new Tool("ip", "iproute2", "iproute", "iproute2", "");
+  public static final Tool NFT = new Tool("nft", "nftables", "nftables", "nftables", "");
+  public static final Tool DNSMASQ = new Tool("dnsmasq", "dnsmasq-base", "dnsmasq", "dnsmasq", "");
+  public static final Tool SYSCTL = new Tool("sysctl", "procps", "procps-ng", "procps-ng", "");
+
   /** How a host installs packages. */
   public enum Manager {
     APT("apt-get", Argv.of("apt-get", "install", "--yes", "--no-install-recommends")),
