@@ -379,17 +379,23 @@ public record HostNetwork(Cluster cluster, String user) {
         "sh", "-c", "kill %d; while kill -0 %1$d 2> /dev/null; do sleep 0.1; done".formatted(pid));
   }
 
-  /** The file with our names at its end. */
+  /** The file with our names: where they are already, else at its end. */
   private String hosts(String now) {
-    String rest = withoutBlock(now);
-    boolean whole = rest.isEmpty() || rest.endsWith("\n");
-    return rest + (whole ? BEGIN : "\n" + BROKEN_LINE) + "\n" + cluster.hosts() + END;
+    String block = BEGIN + "\n" + cluster.hosts() + END;
+    int begin = now.indexOf(BEGIN);
+    if (begin >= 0 && now.indexOf(END, begin) >= 0) {
+      int names = now.indexOf('\n', begin) + 1;
+      return now.substring(0, names) + cluster.hosts() + now.substring(now.indexOf(END, begin));
+    }
+    return now.isEmpty() || now.endsWith("\n")
+        ? now + block
+        : now + "\n" + BROKEN_LINE + block.substring(BEGIN.length());
   }
 
   private static String withoutBlock(String hosts) {
     int begin = hosts.indexOf(BEGIN);
-    int end = hosts.indexOf(END, Math.max(0, begin));
-    if (begin < 0 || end < 0) {
+    int end = begin < 0 ? -1 : hosts.indexOf(END, begin);
+    if (end < 0) {
       return hosts;
     }
     boolean broken = hosts.startsWith(BROKEN_LINE, begin) && begin > 0;

@@ -35,9 +35,8 @@ public final class HostSurvey {
         asRoot(Argv.of("nft", "list", "table", "ip", HostNetwork.NAME))
             .map(Commands.Result::succeeded)
             .orElse(false),
-        asRoot(Argv.of("iptables-save", "-t", "filter"))
-            .map(result -> result.out().lines().toList())
-            .orElse(List.of()),
+        // with the table named it would say, and some versions make, one that is not there
+        asRoot(Argv.of("iptables-save")).map(result -> filter(result.out())).orElse(List.of()),
         firewalld(),
         read(Path.of("/etc/hosts")));
   }
@@ -126,6 +125,14 @@ public final class HostSurvey {
   private static String program(String users) {
     String[] parts = users.split("\"");
     return parts.length > 1 ? "(" + parts[1] + ")" : "";
+  }
+
+  private static List<String> filter(String tables) {
+    return tables
+        .lines()
+        .dropWhile(line -> !line.equals("*filter"))
+        .takeWhile(line -> !line.equals("COMMIT"))
+        .toList();
   }
 
   private String firewalld() {
