@@ -119,7 +119,7 @@ class PrepareHost implements Callable<Integer> {
     }
     steps.forEach(step -> terminal.line(step.toShell()));
     if (steps.isEmpty()) {
-      terminal.line("# nothing to change: the host is %s already".formatted(state()));
+      terminal.line("# nothing to change: the host is already " + state());
     }
     if (options.dryRun() || steps.isEmpty()) {
       return 0;

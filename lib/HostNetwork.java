@@ -373,10 +373,12 @@ public record HostNetwork(Cluster cluster, String user) {
     return conf.toString();
   }
 
-  /** Ends a process and waits until it has gone. */
+  /** Ends our DNS server and waits until it has gone; a dead process has no command line. */
   private static Step end(long pid) {
     return new Step(
-        "sh", "-c", "kill %d; while kill -0 %1$d 2> /dev/null; do sleep 0.1; done".formatted(pid));
+        "sh",
+        "-c",
+        "kill %d; while grep -qs dnsmasq /proc/%1$d/cmdline; do sleep 0.1; done".formatted(pid));
   }
 
   /** The file with our names: where they are already, else at its end. */

@@ -100,11 +100,11 @@ public final class HostSurvey {
   private static Optional<Long> dnsmasq() {
     Path file = HostNetwork.RUN.resolve("dnsmasq.pid");
     String pid = Files.exists(file) ? read(file).strip() : "";
-    // the number may be another process's by now
+    // the number may be another process's by now; a dead one has no command line
     boolean alive =
         pid.matches("[0-9]+")
-            && Files.exists(Path.of("/proc", pid, "comm"))
-            && read(Path.of("/proc", pid, "comm")).strip().equals("dnsmasq");
+            && Files.exists(Path.of("/proc", pid, "cmdline"))
+            && read(Path.of("/proc", pid, "cmdline")).contains("dnsmasq");
     return alive ? Optional.of(Long.parseLong(pid)) : Optional.empty();
   }
 

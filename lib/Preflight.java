@@ -100,6 +100,9 @@ public final class Preflight {
     }
     preflight.socketPaths(cluster, host.os(), layout);
     preflight.network(cluster, host, terminal);
+    if (cluster.network() instanceof Network.Bridge && host.os() == Host.Os.LINUX) {
+      preflight.taps(starting);
+    }
     preflight.orProblem();
   }
 
@@ -246,6 +249,52 @@ public final class Preflight {
                 obstacle(fact, hint);
               }
             });
+  }
+
+  /** Made by {@code prepare-host.java} for one user, and gone after a reboot. */
+  private void taps(List<Node> starting) {
+    Path nics = Path.of("/sys/class/net");
+    String missing =
+        starting.stream()
+            .map(Network.Bridge::tap)
+            .filter(tap -> !Files.exists(nics.resolve(tap).resolve("master")))
+            .collect(Collectors.joining(", "));
+    if (!missing.isEmpty()) {
+      obstacle(
+          "this host is not ready for `network: bridge`: it has no " + missing,
+          "make it so: ./jbang prepare-host.java");
+      return;
+    }
+    String foreign =
+        starting.stream()
+            .map(Network.Bridge::tap)
+            .filter(tap -> !Host.isRoot() && !owner(nics.resolve(tap)).equals(uid()))
+            .collect(Collectors.joining(", "));
+    if (!foreign.isEmpty()) {
+      obstacle(
+          "not this user's: " + foreign,
+          "run prepare-host.java as the user who runs QEMU, or with --user");
+    }
+    Path tun = Path.of("/dev/net/tun");
+    if (!Files.isReadable(tun) || !Files.isWritable(tun)) {
+      obstacle(tun + " is not open to this user", "open it as other systems do: chmod 666 " + tun);
+    }
+  }
+
+  private static String owner(Path nic) {
+    try {
+      return Files.readString(nic.resolve("owner")).strip();
+    } catch (IOException e) {
+      return ""; // no tap
+    }
+  }
+
+  private static String uid() {
+    try {
+      return Files.getAttribute(Path.of("/proc/self"), "unix:uid").toString();
+    } catch (IOException e) {
+      return "";
+    }
   }
 
   private static Optional<String> clash(Subnet subnet) {

@@ -295,6 +295,17 @@ class PrepareHostTest {
   }
 
   @Test
+  void aLaunchSaysWhatTheHostLacks() {
+    CommandResult.script("launch-vm", "control0", "--config", folder + "/cluster.yaml")
+        .within(host.words())
+        .run()
+        .exitedWith(1)
+        .complainsInTwoLines(
+            "this host is not ready for `network: bridge`: it has no kubenet-1",
+            "./jbang prepare-host.java");
+  }
+
+  @Test
   void nothingIsChangedUnasked() {
     TreeMap<String, String> before = host.state();
     prepare().exitedWith(1).complains("the host was not changed", "--yes");

@@ -1,7 +1,7 @@
 tee /etc/hosts > /dev/null <<'END'
 (what was there)
 END
-sh -c 'kill PID; while kill -0 PID 2> /dev/null; do sleep 0.1; done'
+sh -c 'kill PID; while grep -qs dnsmasq /proc/PID/cmdline; do sleep 0.1; done'
 nft delete table ip kubenet
 ip link delete kubenet
 ip link delete kubenet-0
