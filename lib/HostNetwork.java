@@ -304,12 +304,12 @@ public record HostNetwork(Cluster cluster, String user) {
   private static List<List<String>> rules(List<String> firewall) {
     String mark = " -m comment --comment " + NAME + " -j ACCEPT";
     List<String> wanted = new ArrayList<>();
-    if (has(firewall, "FORWARD")) {
+    if (filters(firewall, "FORWARD")) {
       String chain = has(firewall, "DOCKER-USER") ? "DOCKER-USER" : "FORWARD";
       wanted.add(chain + " -i " + NAME + mark);
       wanted.add(chain + " -o " + NAME + " -m conntrack --ctstate RELATED,ESTABLISHED" + mark);
     }
-    if (has(firewall, "INPUT")) {
+    if (filters(firewall, "INPUT")) {
       for (String port : List.of("udp 53", "tcp 53", "udp 67")) {
         String[] words = port.split(" ");
         wanted.add(
@@ -332,6 +332,13 @@ public record HostNetwork(Cluster cluster, String user) {
 
   private static boolean has(List<String> firewall, String chain) {
     return firewall.stream().anyMatch(line -> line.startsWith(":" + chain + " "));
+  }
+
+  /** A chain that lets all through needs no rule of ours, and may not be there but in the list. */
+  private static boolean filters(List<String> firewall, String chain) {
+    return firewall.stream()
+        .anyMatch(
+            line -> line.startsWith(":" + chain + " DROP") || line.startsWith("-A " + chain + " "));
   }
 
   private List<Step> dnsmasq(Found found) {

@@ -139,12 +139,16 @@ class PrepareHostTest {
   @Test
   void namesOfTheNodesAreThere() {
     docker();
+    TreeMap<String, String> before = host.state();
     prepare("--yes").succeeded();
     assertThat(host.run("getent", "ahostsv4", "kubernetes")).startsWith("10.240.0.5 ");
     for (Node node : cluster.nodes()) {
       assertThat(host.run("getent", "ahostsv4", node.name())).startsWith(node.address() + " ");
     }
     assertThat(host.run("ip", "-br", "link", "show", "master", "kubenet").lines()).hasSize(3);
+
+    prepare("--undo", "--yes").succeeded();
+    assertThat(host.state()).isEqualTo(before); // no chain INPUT was made
   }
 
   /** A guest's place is taken by a namespace that is in the bridge by a veth. */
