@@ -116,6 +116,7 @@ public final class Preflight {
   /** Measured and reported minimums: README, "Requirements". */
   private void qemuVersion(Probe probe) {
     Host host = probe.host();
+    // 6.2 is that of Ubuntu 22.04, the oldest system that kubenet is built for
     boolean appleSilicon = host.os() == Host.Os.DARWIN && host.arch() == Host.Arch.AARCH64;
     // before 8.2.1 guests on newer Apple chips do not boot (QEMU issue #1990)
     String least = appleSilicon ? "8.2.1" : "6.2.0";
@@ -234,6 +235,11 @@ public final class Preflight {
       obstacle(
           "`network: %s` does not exist on this system".formatted(cluster.network().word()),
           "bridge is Linux's, vmnet is macOS's, user works on both");
+    }
+    if (fits && cluster.network() instanceof Network.Vmnet && !Host.isRoot()) {
+      obstacle(
+          "`network: vmnet` needs QEMU to run as root: macOS opens vmnet to no other user",
+          "run this as root, or use `network: user`");
     }
     clash(cluster.subnet())
         .ifPresent(
