@@ -183,7 +183,9 @@ public record Bake(BaseImage parent, Set<String> packages, Object apt, int gib, 
     actions.add(new Plan.Write(seed.resolve("meta-data"), "instance-id: bake\n", false));
     actions.add(new Plan.Make(files.seed(), iso -> Disk.seed(host.os(), seed, iso), true));
     actions.add(new Plan.Make(files.disk(), disk -> Disk.overlay(parent.image(), disk, gib), true));
-    boot().copies(files).forEach((copy, from) -> actions.add(new Plan.Copy(from, copy)));
+    boot()
+        .copies(files)
+        .forEach((copy, from) -> actions.add(new Plan.Copy(from, copy, boot().copySize())));
     return new Plan(actions);
   }
 

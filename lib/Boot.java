@@ -15,6 +15,11 @@ public sealed interface Boot {
   /** {@return the files that each node has a copy of its own of: copy, and what it is made of} */
   Map<Path, Path> copies(Layout.Files files);
 
+  /** {@return the bytes that a copy has at least: zeros follow what it is made of} */
+  default long copySize() {
+    return 0;
+  }
+
   /** {@return why it was chosen, for one line of output} */
   String reason();
 
@@ -22,12 +27,19 @@ public sealed interface Boot {
   record ByFirmware(Firmware firmware, String reason) implements Boot {
     @Override
     public Argv arguments(Layout.Files files) {
-      return firmware.arguments(files.efiVariables());
+      return firmware.arguments(files.efiCode(), files.efiVariables());
     }
 
     @Override
     public Map<Path, Path> copies(Layout.Files files) {
-      return Map.of(files.efiVariables(), firmware.variables());
+      return firmware.small()
+          ? Map.of(files.efiVariables(), firmware.variables(), files.efiCode(), firmware.code())
+          : Map.of(files.efiVariables(), firmware.variables());
+    }
+
+    @Override
+    public long copySize() {
+      return firmware.small() ? Firmware.FLASH : 0;
     }
   }
 

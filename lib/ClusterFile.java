@@ -116,6 +116,11 @@ public final class ClusterFile {
           "%s: `vip` must be a host in the subnet %s, is `%s`"
               .formatted(vipPlace, subnet, cluster.vip()));
     }
+    if (!(cluster.network() instanceof Network.User) && cluster.vip().equals(subnet.host(1))) {
+      faults.add(
+          "%s: `vip` must not be the subnet's first address, this host's in network %s, is `%s`"
+              .formatted(vipPlace, cluster.network().word(), cluster.vip()));
+    }
     List<Node> nodes = cluster.nodes();
     Node last = nodes.get(nodes.size() - 1);
     if (Node.FIRST_HOST + last.index() >= subnet.size() - 1) {

@@ -2,6 +2,7 @@
 //DEPS org.slf4j:slf4j-nop:2.0.20
 package lib;
 
+import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.File;
 import java.io.IOException;
@@ -74,6 +75,11 @@ public final class Commands {
     return run(command, LIMIT, line -> {});
   }
 
+  /** The same with a text on its standard input. */
+  public static Result run(Argv command, String input) {
+    return run(command, input, LIMIT, line -> {});
+  }
+
   /**
    * The same for a long command.
    *
@@ -81,6 +87,10 @@ public final class Commands {
    * @param lines gets each line of its standard error as it comes
    */
   public static Result run(Argv command, Duration limit, Consumer<String> lines) {
+    return run(command, "", limit, lines);
+  }
+
+  private static Result run(Argv command, String input, Duration limit, Consumer<String> lines) {
     ByteArrayOutputStream out = new ByteArrayOutputStream();
     StringBuilder err = new StringBuilder();
     LogOutputStream errors =
@@ -92,8 +102,12 @@ public final class Commands {
           }
         };
     try {
+      ProcessExecutor executor = new ProcessExecutor(words(command));
+      if (!input.isEmpty()) { // else it is closed
+        executor.redirectInput(new ByteArrayInputStream(input.getBytes(StandardCharsets.UTF_8)));
+      }
       int exit =
-          new ProcessExecutor(words(command))
+          executor
               .environment("PATH", PATH)
               .redirectOutput(out)
               .redirectError(errors)

@@ -7,7 +7,9 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
+import java.util.TreeMap;
 import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
 
@@ -19,8 +21,18 @@ import java.util.stream.StreamSupport;
  * @param codeFormat its image format, {@code raw} or {@code qcow2}
  * @param variables the template of the variable store, of the same size family as the code
  * @param variablesFormat its image format
+ * @param small whether the images are smaller than the flash of aarch64's machine, and so are
+ *     copied and padded for each VM
  */
-public record Firmware(Path code, String codeFormat, Path variables, String variablesFormat) {
+public record Firmware(
+    Path code, String codeFormat, Path variables, String variablesFormat, boolean small) {
+  /** What each flash of QEMU's machine {@code virt} holds: it takes no smaller image. */
+  public static final long FLASH = 64L << 20;
+
+  /** Firmware that fits as it is. */
+  public Firmware(Path code, String codeFormat, Path variables, String variablesFormat) {
+    this(code, codeFormat, variables, variablesFormat, false);
+  }
 
   /** Pairs for hosts whose QEMU has no descriptors, first readable one wins; %s is a prefix. */
   private static final List<String> X86_64 =
@@ -28,15 +40,20 @@ public record Firmware(Path code, String codeFormat, Path variables, String vari
           "usr/share/OVMF/OVMF_CODE_4M.fd usr/share/OVMF/OVMF_VARS_4M.fd", // Debian, Ubuntu
           "usr/share/OVMF/OVMF_CODE.fd usr/share/OVMF/OVMF_VARS.fd", // older Debian, Ubuntu
           "usr/share/edk2/x64/OVMF_CODE.4m.fd usr/share/edk2/x64/OVMF_VARS.4m.fd", // Arch
-          "usr/share/edk2/ovmf/OVMF_CODE.fd usr/share/edk2/ovmf/OVMF_VARS.fd", // Fedora
+          "usr/share/edk2/ovmf/OVMF_CODE_4M.qcow2 usr/share/edk2/ovmf/OVMF_VARS_4M.qcow2", // Fedora
+          "usr/share/edk2/ovmf/OVMF_CODE.fd usr/share/edk2/ovmf/OVMF_VARS.fd", // older Fedora
           "usr/share/qemu/ovmf-x86_64-4m-code.bin usr/share/qemu/ovmf-x86_64-4m-vars.bin"); // SUSE
 
   private static final List<String> AARCH64 =
       List.of(
           "usr/share/AAVMF/AAVMF_CODE.fd usr/share/AAVMF/AAVMF_VARS.fd", // Debian, Ubuntu
           "usr/share/edk2/aarch64/QEMU_CODE.fd usr/share/edk2/aarch64/QEMU_VARS.fd", // Arch
+          "usr/share/edk2/aarch64/QEMU_EFI-pflash.qcow2"
+              + " usr/share/edk2/aarch64/vars-template-pflash.qcow2", // Fedora
           "usr/share/edk2/aarch64/QEMU_EFI-pflash.raw"
-              + " usr/share/edk2/aarch64/vars-template-pflash.raw"); // Fedora
+              + " usr/share/edk2/aarch64/vars-template-pflash.raw", // older Fedora
+          "usr/share/qemu/aavmf-aarch64-code.bin usr/share/qemu/aavmf-aarch64-vars.bin", // SUSE
+          "usr/share/qemu-efi-aarch64/QEMU_EFI.fd usr/share/AAVMF/AAVMF_VARS.fd"); // unpadded
 
   /**
    * {@return the firmware for guests of an architecture: by QEMU's descriptors (QEMU source,
@@ -50,16 +67,20 @@ public record Firmware(Path code, String codeFormat, Path variables, String vari
   public static Optional<Firmware> find(
       Path root, String architecture, String machine, List<Path> qemuShares) {
     Stream<Firmware> described =
-        Stream.concat(
-                Stream.of(
-                    root.resolve("etc/qemu/firmware"), root.resolve("usr/share/qemu/firmware")),
-                qemuShares.stream().map(share -> share.resolve("firmware")))
-            .flatMap(folder -> described(root, folder, architecture, machine));
+        described(
+            root,
+            Stream.concat(
+                    Stream.of(
+                        root.resolve("etc/qemu/firmware"), root.resolve("usr/share/qemu/firmware")),
+                    qemuShares.stream().map(share -> share.resolve("firmware")))
+                .toList(),
+            architecture,
+            machine);
     Stream<Firmware> shipped =
         qemuShares.stream()
             .map(
                 share ->
-                    raw(
+                    pair(
                         share.resolve("edk2-" + architecture + "-code.fd"),
                         share.resolve(
                             architecture.equals("x86_64")
@@ -69,22 +90,31 @@ public record Firmware(Path code, String codeFormat, Path variables, String vari
         (architecture.equals("x86_64") ? X86_64 : AARCH64)
             .stream()
                 .map(pair -> pair.split(" "))
-                .map(pair -> raw(root.resolve(pair[0]), root.resolve(pair[1])));
+                .map(pair -> pair(root.resolve(pair[0]), root.resolve(pair[1])));
     return Stream.of(described, shipped, known)
         .flatMap(found -> found)
         .filter(Firmware::isReadable)
-        .findFirst();
+        .findFirst()
+        .map(found -> architecture.equals("aarch64") ? found.measured() : found);
   }
 
-  /** {@return the part of a QEMU command that starts it, with a store of variables} */
-  public Argv arguments(Path ownVariables) {
+  /**
+   * {@return the part of a QEMU command that starts it}
+   *
+   * @param ownCode a padded copy of the code, used if it is small
+   * @param ownVariables the VM's own store of variables
+   */
+  public Argv arguments(Path ownCode, Path ownVariables) {
     return Argv.empty()
-        .option("-drive", flash(code, codeFormat, "on"))
+        .option("-drive", flash(small ? ownCode : code, codeFormat, "on"))
         .option("-drive", flash(ownVariables, variablesFormat, "off"));
   }
 
   /** {@return the same for a trial, which writes no variables} */
   public Argv arguments() {
+    if (small) {
+      return Argv.empty().option("-bios", code); // pads it itself, and keeps no variables
+    }
     return Argv.empty()
         .option("-drive", flash(code, codeFormat, "on"))
         .option("-drive", flash(variables, variablesFormat, "off") + ",snapshot=on");
@@ -95,39 +125,57 @@ public record Firmware(Path code, String codeFormat, Path variables, String vari
         "", "if", "pflash", "format", format, "readonly", readonly, "file", file);
   }
 
-  private static Firmware raw(Path code, Path variables) {
-    return new Firmware(code, "raw", variables, "raw");
+  private static Firmware pair(Path code, Path variables) {
+    return new Firmware(code, format(code), variables, format(variables));
+  }
+
+  private static String format(Path file) {
+    return file.toString().endsWith(".qcow2") ? "qcow2" : "raw";
+  }
+
+  private Firmware measured() {
+    boolean less = isSmall(code, codeFormat) || isSmall(variables, variablesFormat);
+    return new Firmware(code, codeFormat, variables, variablesFormat, less);
+  }
+
+  private static boolean isSmall(Path file, String format) {
+    return format.equals("raw") && file.toFile().length() < FLASH;
   }
 
   private boolean isReadable() {
     return Files.isReadable(code) && Files.isReadable(variables);
   }
 
-  /** The fitting firmware of one folder of descriptors, in the order of their file names. */
+  /**
+   * The fitting firmware of descriptors, in the order of their file names over all folders. Of two
+   * with one name that in the former folder counts; an empty one hides the other (QEMU source,
+   * docs/interop/firmware.json).
+   */
   private static Stream<Firmware> described(
-      Path root, Path folder, String architecture, String machine) {
-    if (!Files.isDirectory(folder)) {
-      return Stream.empty();
+      Path root, List<Path> folders, String architecture, String machine) {
+    Map<String, Path> descriptors = new TreeMap<>();
+    for (Path folder : folders) {
+      if (Files.isDirectory(folder)) {
+        try (Stream<Path> files = Files.list(folder)) {
+          files
+              .filter(file -> file.toString().endsWith(".json"))
+              .forEach(file -> descriptors.putIfAbsent(file.getFileName().toString(), file));
+        } catch (IOException e) {
+          continue; // an unreadable folder holds no firmware for us
+        }
+      }
     }
-    try (Stream<Path> files = Files.list(folder)) {
-      return files
-          .filter(file -> file.toString().endsWith(".json"))
-          .sorted()
-          .map(Firmware::read)
-          .filter(descriptor -> fits(descriptor, architecture, machine))
-          .map(descriptor -> descriptor.path("mapping"))
-          .map(
-              mapping ->
-                  new Firmware(
-                      file(root, mapping.path("executable")),
-                      mapping.path("executable").path("format").asText(),
-                      file(root, mapping.path("nvram-template")),
-                      mapping.path("nvram-template").path("format").asText()))
-          .toList()
-          .stream();
-    } catch (IOException e) {
-      return Stream.empty(); // an unreadable folder holds no firmware for us
-    }
+    return descriptors.values().stream()
+        .map(Firmware::read) // an empty one fits nothing
+        .filter(descriptor -> fits(descriptor, architecture, machine))
+        .map(descriptor -> descriptor.path("mapping"))
+        .map(
+            mapping ->
+                new Firmware(
+                    file(root, mapping.path("executable")),
+                    mapping.path("executable").path("format").asText(),
+                    file(root, mapping.path("nvram-template")),
+                    mapping.path("nvram-template").path("format").asText()));
   }
 
   private static JsonNode read(Path descriptor) {

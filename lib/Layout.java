@@ -159,6 +159,11 @@ public record Layout(Path state, Path runtime) {
       return folder.resolve("initrd.img");
     }
 
+    /** {@return a padded copy of the UEFI firmware, where that is needed} */
+    public Path efiCode() {
+      return folder.resolve("efi-code.fd");
+    }
+
     /** {@return its UEFI variables} */
     public Path efiVariables() {
       return folder.resolve("efi-variables.fd");

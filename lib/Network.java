@@ -82,6 +82,9 @@ public sealed interface Network {
 
   /** Linux: a tap made beforehand for this user, in a bridge that the host routes. */
   record Bridge() implements Network {
+    /** The bridge's name, and the beginning of the taps'. */
+    public static final String NAME = "kubenet";
+
     @Override
     public List<Nic> nics(Node node, Path lan) {
       return List.of(
@@ -94,7 +97,7 @@ public sealed interface Network {
 
     /** {@return the name of a node's tap: at most 15 characters, the kernel's limit} */
     public static String tap(Node node) {
-      return "kubenet-" + node.index();
+      return NAME + "-" + node.index();
     }
 
     @Override

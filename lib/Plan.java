@@ -1,6 +1,7 @@
 package lib;
 
 import java.io.IOException;
+import java.io.RandomAccessFile;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.FileAlreadyExistsException;
@@ -141,13 +142,26 @@ public record Plan(List<Action> actions) {
     }
   }
 
-  /** Copies a file, unless the target is there already. */
-  public record Copy(Path from, Path path) implements Action {
+  /**
+   * Copies a file, unless the target is there already.
+   *
+   * @param least bytes that the copy has at least; zeros follow what was copied
+   */
+  public record Copy(Path from, Path path, long least) implements Action {
+    /** A copy as it is. */
+    public Copy(Path from, Path path) {
+      this(from, path, 0);
+    }
+
     @Override
     public String describe() {
-      return Files.exists(path)
-          ? "# keeps " + Argv.quote(path.toString())
-          : Argv.of("cp", from.toString(), path.toString()).toShell();
+      if (Files.exists(path)) {
+        return "# keeps " + Argv.quote(path.toString());
+      }
+      String copy = Argv.of("cp", from.toString(), path.toString()).toShell();
+      return least == 0
+          ? copy
+          : copy + "\n" + Argv.of("truncate", "-s", ">" + least, path.toString()).toShell();
     }
 
     @Override
@@ -161,6 +175,11 @@ public record Plan(List<Action> actions) {
           false,
           part -> {
             Files.copy(from, part);
+            if (Files.size(part) < least) {
+              try (RandomAccessFile bytes = new RandomAccessFile(part.toFile(), "rw")) {
+                bytes.setLength(least);
+              }
+            }
             Files.setPosixFilePermissions(part, FILE);
           });
     }

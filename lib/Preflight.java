@@ -100,6 +100,9 @@ public final class Preflight {
     }
     preflight.socketPaths(cluster, host.os(), layout);
     preflight.network(cluster, host, terminal);
+    if (cluster.network() instanceof Network.Bridge && host.os() == Host.Os.LINUX) {
+      preflight.taps(starting);
+    }
     preflight.orProblem();
   }
 
@@ -113,6 +116,7 @@ public final class Preflight {
   /** Measured and reported minimums: README, "Requirements". */
   private void qemuVersion(Probe probe) {
     Host host = probe.host();
+    // 6.2 is that of Ubuntu 22.04, the oldest system that kubenet is built for
     boolean appleSilicon = host.os() == Host.Os.DARWIN && host.arch() == Host.Arch.AARCH64;
     // before 8.2.1 guests on newer Apple chips do not boot (QEMU issue #1990)
     String least = appleSilicon ? "8.2.1" : "6.2.0";
@@ -232,6 +236,11 @@ public final class Preflight {
           "`network: %s` does not exist on this system".formatted(cluster.network().word()),
           "bridge is Linux's, vmnet is macOS's, user works on both");
     }
+    if (fits && cluster.network() instanceof Network.Vmnet && !Host.isRoot()) {
+      obstacle(
+          "`network: vmnet` needs QEMU to run as root: macOS opens vmnet to no other user",
+          "run this as root, or use `network: user`");
+    }
     clash(cluster.subnet())
         .ifPresent(
             nic -> {
@@ -246,6 +255,52 @@ public final class Preflight {
                 obstacle(fact, hint);
               }
             });
+  }
+
+  /** Made by {@code prepare-host.java} for one user, and gone after a reboot. */
+  private void taps(List<Node> starting) {
+    Path nics = Path.of("/sys/class/net");
+    String missing =
+        starting.stream()
+            .map(Network.Bridge::tap)
+            .filter(tap -> !Files.exists(nics.resolve(tap).resolve("master")))
+            .collect(Collectors.joining(", "));
+    if (!missing.isEmpty()) {
+      obstacle(
+          "this host is not ready for `network: bridge`: it has no " + missing,
+          "make it so: ./jbang prepare-host.java");
+      return;
+    }
+    String foreign =
+        starting.stream()
+            .map(Network.Bridge::tap)
+            .filter(tap -> !Host.isRoot() && !owner(nics.resolve(tap)).equals(uid()))
+            .collect(Collectors.joining(", "));
+    if (!foreign.isEmpty()) {
+      obstacle(
+          "not this user's: " + foreign,
+          "run prepare-host.java as the user who runs QEMU, or with --user");
+    }
+    Path tun = Path.of("/dev/net/tun");
+    if (!Files.isReadable(tun) || !Files.isWritable(tun)) {
+      obstacle(tun + " is not open to this user", "open it as other systems do: chmod 666 " + tun);
+    }
+  }
+
+  private static String owner(Path nic) {
+    try {
+      return Files.readString(nic.resolve("owner")).strip();
+    } catch (IOException e) {
+      return ""; // no tap
+    }
+  }
+
+  private static String uid() {
+    try {
+      return Files.getAttribute(Path.of("/proc/self"), "unix:uid").toString();
+    } catch (IOException e) {
+      return "";
+    }
   }
 
   private static Optional<String> clash(Subnet subnet) {

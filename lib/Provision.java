@@ -68,7 +68,7 @@ public record Provision(
         new Plan.Make(
             files.disk(), disk -> Disk.overlay(image, disk, node.size().diskGiB()), false));
     new TreeMap<>(boot.copies(files))
-        .forEach((copy, from) -> actions.add(new Plan.Copy(from, copy)));
+        .forEach((copy, from) -> actions.add(new Plan.Copy(from, copy, boot.copySize())));
     actions.add(new Plan.Write(files.launch(), launchScript(node), true));
     return new Plan(actions);
   }

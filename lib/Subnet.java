@@ -1,5 +1,7 @@
 package lib;
 
+import java.util.List;
+
 /**
  * An IPv4 subnet.
  *
@@ -7,6 +9,14 @@ package lib;
  * @param prefix its prefix length, 8 to 29
  */
 public record Subnet(int base, int prefix) {
+  /** This network, loopback, link-local, multicast and reserved (RFC 6890, RFC 5771). */
+  private static final List<Subnet> NOT_FOR_HOSTS =
+      List.of(
+          around("0.0.0.0", 8),
+          around("127.0.0.0", 8),
+          around("169.254.0.0", 16),
+          around("224.0.0.0", 4),
+          around("240.0.0.0", 4));
 
   /**
    * {@return the subnet that {@code text} such as {@code 10.240.0.0/24} means}
@@ -27,7 +37,14 @@ public record Subnet(int base, int prefix) {
       throw new IllegalArgumentException(
           "must start at its network address, " + text(base & mask(prefix)) + "/" + prefix);
     }
-    return new Subnet(base, prefix);
+    Subnet subnet = new Subnet(base, prefix);
+    for (Subnet taken : NOT_FOR_HOSTS) {
+      if (subnet.overlaps(taken)) {
+        throw new IllegalArgumentException(
+            "must be apart from " + taken + ", which no LAN can have");
+      }
+    }
+    return subnet;
   }
 
   /** {@return the subnet of any prefix that an address is in} */

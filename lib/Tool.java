@@ -4,6 +4,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 
@@ -37,12 +38,35 @@ public record Tool(String program, String apt, String dnf, String pacman, String
   public static final Tool NEWUIDMAP =
       new Tool("newuidmap", "uidmap", "shadow-utils", "shadow", "");
 
+  public static final Tool IP = new Tool("ip", "iproute2", "iproute", "iproute2", "");
+  public static final Tool NFT = new Tool("nft", "nftables", "nftables", "nftables", "");
+  public static final Tool DNSMASQ = new Tool("dnsmasq", "dnsmasq-base", "dnsmasq", "dnsmasq", "");
+  public static final Tool SYSCTL = new Tool("sysctl", "procps", "procps-ng", "procps-ng", "");
+
+  /** What openSUSE calls otherwise than Fedora; a file's path means the package that holds it. */
+  private static final Map<String, String> SUSE =
+      Map.of(
+          "qemu-system-x86_64", "qemu-x86",
+          "qemu-system-aarch64", "qemu-arm",
+          "qemu-img", "/usr/bin/qemu-img",
+          "ip", "iproute2",
+          "sysctl", "procps",
+          "newuidmap", "shadow",
+          "mmdebstrap", "");
+
+  /** What MacPorts calls otherwise than Homebrew. */
+  private static final Map<String, String> PORTS = Map.of("vde_switch", "vde2");
+
   /** How a host installs packages. */
   public enum Manager {
     APT("apt-get", Argv.of("apt-get", "install", "--yes", "--no-install-recommends")),
     DNF("dnf", Argv.of("dnf", "install", "--assumeyes")),
     PACMAN("pacman", Argv.of("pacman", "-S", "--noconfirm", "--needed")),
-    BREW("brew", Argv.of("brew", "install"));
+    /** openSUSE; names are Fedora's but for {@link #SUSE}. */
+    ZYPPER("zypper", Argv.of("zypper", "--non-interactive", "install")),
+    BREW("brew", Argv.of("brew", "install")),
+    /** MacPorts; names are Homebrew's but for {@link #PORTS}. */
+    PORT("port", Argv.of("port", "-N", "install"));
 
     private final String program;
     private final Argv install;
@@ -52,10 +76,10 @@ public record Tool(String program, String apt, String dnf, String pacman, String
       this.install = install;
     }
 
-    /** {@return the one this host has, Homebrew only on macOS} */
+    /** {@return the one this host has, Homebrew and MacPorts only on macOS} */
     public static Optional<Manager> current(Host.Os os) {
       return List.of(values()).stream()
-          .filter(manager -> (manager == BREW) == (os == Host.Os.DARWIN))
+          .filter(manager -> (manager == BREW || manager == PORT) == (os == Host.Os.DARWIN))
           .filter(manager -> Commands.find(manager.program).isPresent())
           .findFirst();
     }
@@ -118,7 +142,9 @@ public record Tool(String program, String apt, String dnf, String pacman, String
       case APT -> apt;
       case DNF -> dnf;
       case PACMAN -> pacman;
+      case ZYPPER -> SUSE.getOrDefault(program, dnf);
       case BREW -> brew;
+      case PORT -> brew.isEmpty() ? "" : PORTS.getOrDefault(program, brew);
     };
   }
 }

@@ -87,6 +87,9 @@ class AllTests implements Callable<Integer> {
     tools.add(debian("/usr/sbin/sshd", "openssh-server")); // a peer on loopback
     tools.add(debian("ss", "iproute2"));
     tools.add(debian("pgrep", "procps"));
+    tools.addAll(List.of(Tool.NFT, Tool.DNSMASQ, Tool.SYSCTL)); // a host in a namespace
+    tools.add(debian("iptables-save", "iptables"));
+    tools.add(debian("ping", "iputils-ping"));
     Preflight.tools(Terminal.current(), yes, tools);
   }
 

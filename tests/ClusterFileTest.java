@@ -354,6 +354,14 @@ class ClusterFileTest {
             "vip: 10.240.0.0",
             "c.yaml:1:6: `vip` must be a host in the subnet 10.240.0.0/24, is" + " `10.240.0.0`"),
         fault(
+            "subnet: 127.5.0.0/24\nvip: 127.5.0.5",
+            "c.yaml:1:9: `subnet` must be apart from 127.0.0.0/8, which no LAN can have, is"
+                + " `127.5.0.0/24`"),
+        fault(
+            "network: bridge\nvip: 10.240.0.1",
+            "c.yaml:2:6: `vip` must not be the subnet's first address, this host's in network"
+                + " bridge, is `10.240.0.1`"),
+        fault(
             "vip: 10.240.0.255",
             "c.yaml:1:6: `vip` must be a host in the subnet 10.240.0.0/24," + " is `10.240.0.255`"),
         fault(

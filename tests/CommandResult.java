@@ -200,6 +200,12 @@ record CommandResult(List<String> command, int exit, String out, String err) {
       return this;
     }
 
+    /** Puts words before the command, such as those that enter a namespace. */
+    Call within(String... words) {
+      command.addAll(0, List.of(words));
+      return this;
+    }
+
     /** Sets what is on standard input. */
     Call given(String text) {
       input = text;

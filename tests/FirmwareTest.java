@@ -3,10 +3,16 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.stream.Stream;
+import lib.Boot;
+import lib.Cluster;
 import lib.Firmware;
+import lib.Layout;
+import lib.Plan;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -55,6 +61,16 @@ class FirmwareTest {
             + " usr/share/edk2/ovmf/OVMF_VARS.fd",
         "Fedora     | aarch64 | usr/share/edk2/aarch64/QEMU_EFI-pflash.raw"
             + " | usr/share/edk2/aarch64/vars-template-pflash.raw",
+        "Fedora 40  | x86_64  | usr/share/edk2/ovmf/OVMF_CODE_4M.qcow2 |"
+            + " usr/share/edk2/ovmf/OVMF_VARS_4M.qcow2",
+        "Fedora 40  | aarch64 | usr/share/edk2/aarch64/QEMU_EFI-pflash.qcow2"
+            + " | usr/share/edk2/aarch64/vars-template-pflash.qcow2",
+        "openSUSE   | aarch64 | usr/share/qemu/aavmf-aarch64-code.bin"
+            + " | usr/share/qemu/aavmf-aarch64-vars.bin",
+        "Debian, unpadded | aarch64 | usr/share/qemu-efi-aarch64/QEMU_EFI.fd"
+            + " | usr/share/AAVMF/AAVMF_VARS.fd",
+        "Homebrew, Intel | x86_64 | usr/local/share/qemu/edk2-x86_64-code.fd"
+            + " | usr/local/share/qemu/edk2-i386-vars.fd",
         "openSUSE   | x86_64  | usr/share/qemu/ovmf-x86_64-4m-code.bin"
             + " | usr/share/qemu/ovmf-x86_64-4m-vars.bin",
         "Homebrew   | x86_64  | opt/homebrew/share/qemu/edk2-x86_64-code.fd"
@@ -69,14 +85,15 @@ class FirmwareTest {
   void knowsTheFilesOfASystem(String system, String architecture, String code, String variables)
       throws IOException {
     String other = architecture.equals("x86_64") ? "aarch64" : "x86_64";
-    String[] shares = {"opt/homebrew/share/qemu", "opt/local/share/qemu"};
+    String[] shares = {"opt/homebrew/share/qemu", "usr/local/share/qemu", "opt/local/share/qemu"};
+    String format = code.endsWith(".qcow2") ? "qcow2" : "raw";
     files(code);
     assertThat(find(architecture, shares)).as("half a pair").isEqualTo("none");
 
     files(variables);
     assertThat(find(architecture, shares))
         .as(system)
-        .isEqualTo("%s raw, %s raw".formatted(code, variables));
+        .isEqualTo("%s %s, %s %2$s".formatted(code, format, variables));
     assertThat(find(other, shares)).isEqualTo("none");
   }
 
@@ -105,10 +122,56 @@ class FirmwareTest {
     assertThat(find("x86_64", "share")).isEqualTo("fw/share.c qcow2, fw/share.v raw");
     descriptor("usr/share/qemu/firmware/60-x.json", "usr", "x86_64", "pc-q35-*", "");
     assertThat(find("x86_64", "share")).isEqualTo("fw/usr.c qcow2, fw/usr.v raw");
-    descriptor("usr/share/qemu/firmware/50-x.json", "sooner", "x86_64", "pc-q35-*", "");
-    assertThat(find("x86_64", "share")).isEqualTo("fw/sooner.c qcow2, fw/sooner.v raw");
-    descriptor("etc/qemu/firmware/99-x.json", "etc", "x86_64", "pc-q35-*", "");
+    descriptor("etc/qemu/firmware/60-x.json", "etc", "x86_64", "pc-q35-*", "");
     assertThat(find("x86_64", "share")).isEqualTo("fw/etc.c qcow2, fw/etc.v raw");
+  }
+
+  /** QEMU source, docs/interop/firmware.json: sorted by file name over all folders. */
+  @Test
+  void aLowerNumberGoesFirstWhateverItsFolder() throws IOException {
+    descriptor("etc/qemu/firmware/99-x.json", "etc", "x86_64", "pc-q35-*", "");
+    descriptor("usr/share/qemu/firmware/50-x.json", "sooner", "x86_64", "pc-q35-*", "");
+    assertThat(find("x86_64")).isEqualTo("fw/sooner.c qcow2, fw/sooner.v raw");
+  }
+
+  /** QEMU source, docs/interop/firmware.json: a zero-length file of the administrator's. */
+  @Test
+  void anEmptyDescriptorHidesThatOfTheSameName() throws IOException {
+    descriptor("usr/share/qemu/firmware/50-x.json", "sooner", "x86_64", "pc-q35-*", "");
+    descriptor("usr/share/qemu/firmware/60-x.json", "later", "x86_64", "pc-q35-*", "");
+    files("etc/qemu/firmware/50-x.json");
+    assertThat(find("x86_64")).isEqualTo("fw/later.c qcow2, fw/later.v raw");
+    files("etc/qemu/firmware/60-x.json");
+    assertThat(find("x86_64")).isEqualTo("none");
+  }
+
+  /** QEMU's machine virt takes no image smaller than its flash. */
+  @Test
+  void smallFirmwareOfAarch64IsPaddedForEachVm() throws IOException {
+    files("usr/share/AAVMF/AAVMF_CODE.fd", "usr/share/AAVMF/AAVMF_VARS.fd");
+    Firmware small = Firmware.find(root, "aarch64", "virt", List.of()).orElseThrow();
+    assertThat(small.small()).isTrue();
+    Layout.Files files = Lab.LAYOUT.node(Cluster.standard().node("worker0"));
+    Boot boot = new Boot.ByFirmware(small, "");
+    assertThat(boot.copies(files))
+        .containsOnly(
+            Map.entry(files.efiCode(), small.code()),
+            Map.entry(files.efiVariables(), small.variables()));
+    assertThat(boot.copySize()).isEqualTo(64L << 20);
+    assertThat(boot.arguments(files).toShell())
+        .contains("readonly=on,file=" + files.efiCode(), "file=" + files.efiVariables());
+
+    for (String file : List.of("usr/share/AAVMF/AAVMF_CODE.fd", "usr/share/AAVMF/AAVMF_VARS.fd")) {
+      Path copy = root.resolve("copy");
+      Files.writeString(root.resolve(file), "firmware");
+      Files.deleteIfExists(copy);
+      new Plan.Copy(root.resolve(file), copy, boot.copySize()).run();
+      assertThat(Files.size(copy)).isEqualTo(64L << 20);
+      Files.copy(copy, root.resolve(file), StandardCopyOption.REPLACE_EXISTING);
+    }
+    Firmware whole = Firmware.find(root, "aarch64", "virt", List.of()).orElseThrow();
+    assertThat(whole.small()).isFalse();
+    assertThat(new Boot.ByFirmware(whole, "").copies(files)).containsOnlyKeys(files.efiVariables());
   }
 
   @Test

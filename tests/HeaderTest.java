@@ -29,11 +29,11 @@ class HeaderTest {
           "Disk ImageSource Layout Network",
           "ImageEntries",
           "Cluster",
-          "Boot ClusterFile Forward SshConfig VirtualIp",
+          "Boot ClusterFile Forward HostNetwork SshConfig VirtualIp",
           "CloudInit Qemu",
           // From here on files touch the world.
           "Commands EachNode Lock Meter Qmp RecipeFiles Wait WebProxy",
-          "LanSwitch Plan QemuImg Sessions Ssh Terminal Tool Trial Vm",
+          "HostSurvey LanSwitch Plan QemuImg Sessions Ssh Terminal Tool Trial Vm",
           "DebianBuilt Download ImageMaker Probe Progress Provision Readiness Remains RoleFiles"
               + " Shutdown VmSession",
           "Admission BaseImage ImageDownload ImageImport ImageOptions NodeStatus Options Preflight"

@@ -222,7 +222,11 @@ class PreflightTest {
                 Tool.TMUX,
                 Tool.SSH,
                 Tool.SSH_KEYGEN,
-                Tool.XORRISO));
+                Tool.XORRISO,
+                Tool.IP,
+                Tool.NFT,
+                Tool.DNSMASQ,
+                Tool.SYSCTL));
     StringBuilder text = new StringBuilder();
     for (Tool.Manager manager : Tool.Manager.values()) {
       for (boolean sudo : new boolean[] {false, true}) {

@@ -57,6 +57,7 @@ class ReadmeTest {
             + read("setup.java")
             + read("stop-all.java")
             + read("prepare-image.java")
+            + read("prepare-host.java")
             + read("lib/ImageOptions.java");
     String tests = read("tests/AllTests.java") + read("status.java");
     Pattern.compile("`--([a-z-]+)")

@@ -14,7 +14,7 @@ class SubnetTest {
     "10.0.0.0/8,      16777216, 255.0.0.0,       10.0.0.1,      10.255.255.254",
     "192.168.7.8/29,  8,        255.255.255.248, 192.168.7.9,   192.168.7.14",
     "172.16.0.0/12,   1048576,  255.240.0.0,     172.16.0.1,    172.31.255.254",
-    "255.255.0.0/16,  65536,    255.255.0.0,     255.255.0.1,   255.255.255.254"
+    "223.255.0.0/16,  65536,    255.255.0.0,     223.255.0.1,   223.255.255.254"
   })
   void knowsItsAddresses(String text, int size, String netmask, String first, String last) {
     Subnet subnet = Subnet.parse(text);
@@ -58,6 +58,12 @@ class SubnetTest {
         "/24                | must be an IPv4 address, such as 10.240.0.5",
         "fd00::/24          | must be an IPv4 address, such as 10.240.0.5",
         "ten.0.0.0/24       | must be an IPv4 address, such as 10.240.0.5",
+        "0.1.0.0/16         | must be apart from 0.0.0.0/8, which no LAN can have",
+        "127.0.0.0/8        | must be apart from 127.0.0.0/8, which no LAN can have",
+        "169.254.7.0/24     | must be apart from 169.254.0.0/16, which no LAN can have",
+        "169.0.0.0/8        | must be apart from 169.254.0.0/16, which no LAN can have",
+        "239.1.2.0/24       | must be apart from 224.0.0.0/4, which no LAN can have",
+        "255.255.255.0/24   | must be apart from 240.0.0.0/4, which no LAN can have",
       })
   void saysWhichRuleIsBroken(String text, String rule) {
     assertThatThrownBy(() -> Subnet.parse(text))
@@ -78,7 +84,7 @@ class SubnetTest {
     "10.0.2.8/29, 10.0.2.0/24,   true",
     "10.0.3.0/24, 10.0.2.0/24,   false",
     "10.0.2.0/25, 10.0.2.128/25, false",
-    "128.0.0.0/8, 0.0.0.0/8,     false"
+    "128.0.0.0/8, 10.0.0.0/8,    false"
   })
   void overlapIsMutual(String one, String other, boolean expected) {
     assertThat(Subnet.parse(one).overlaps(Subnet.parse(other))).isEqualTo(expected);
