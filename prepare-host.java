@@ -18,6 +18,7 @@
 //SOURCES lib/SshKey.java
 //SOURCES lib/Tmux.java
 //SOURCES lib/Wait.java
+//SOURCES lib/YamlFields.java
 //SOURCES lib/Host.java
 //SOURCES lib/LanSwitch.java
 //SOURCES lib/Layout.java
@@ -28,6 +29,7 @@
 //SOURCES lib/ImageSource.java
 //SOURCES lib/Tool.java
 //SOURCES lib/Cluster.java
+//SOURCES lib/ImageEntries.java
 //SOURCES lib/Boot.java
 //SOURCES lib/ClusterFile.java
 //SOURCES lib/Forward.java
