@@ -317,7 +317,7 @@ class ClusterFileTest {
         fault("loadBalancer: {check: /a$(id)}", CHECK + "`/a$(id)`"),
         fault("loadBalancer: {check: '/a\"b'}", CHECK + "`/a\"b`"),
         fault("loadBalancer: {check: '/a b'}", CHECK + "`/a b`"),
-        fault("loadBalancer: {check: \"/a\\nb\"}", CHECK + "`/a\nb`"),
+        fault("loadBalancer: {check: \"/a\\nb\"}", CHECK + "`/a\\u000ab`"),
         fault("loadBalancer: {check: '/a`id`'}", CHECK + "`/a`id``"),
         fault(
             "loadBalancer: {hostPorts: 443}",
