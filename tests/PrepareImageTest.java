@@ -13,8 +13,10 @@ import lib.Argv;
 import lib.Commands;
 import lib.Digest;
 import lib.ImageImport;
+import lib.Layout;
 import lib.QemuImg;
 import lib.Wait;
+import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -44,6 +46,11 @@ class PrepareImageTest {
   @BeforeEach
   void hasAStoreOfItsOwn() {
     images = folder.resolve("cache/images");
+  }
+
+  @AfterEach
+  void removesSockets() {
+    CommandResult.remove(Layout.of(folder.resolve(".kubenet")).runtime());
   }
 
   private void config(String... entries) throws IOException {
