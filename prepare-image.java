@@ -47,11 +47,13 @@
 //SOURCES lib/ImageDownload.java
 //SOURCES lib/ImageImport.java
 //SOURCES lib/ImageOptions.java
+//SOURCES lib/SshConfig.java
 //SOURCES lib/VirtualIp.java
 //SOURCES lib/CloudInit.java
 //SOURCES lib/Options.java
 //SOURCES lib/Qemu.java
 //SOURCES lib/VmSession.java
+//SOURCES lib/Provision.java
 //SOURCES lib/RoleFiles.java
 //SOURCES lib/Trial.java
 //SOURCES lib/Bake.java

@@ -183,9 +183,7 @@ public record Bake(BaseImage parent, Set<String> packages, Object apt, int gib, 
     actions.add(new Plan.Write(seed.resolve("meta-data"), "instance-id: bake\n", false));
     actions.add(new Plan.Make(files.seed(), iso -> Disk.seed(host.os(), seed, iso), true));
     actions.add(new Plan.Make(files.disk(), disk -> Disk.overlay(parent.image(), disk, gib), true));
-    boot()
-        .copies(files)
-        .forEach((copy, from) -> actions.add(new Plan.Copy(from, copy, boot().copySize())));
+    actions.addAll(Provision.copies(boot(), files));
     return new Plan(actions);
   }
 
@@ -275,9 +273,7 @@ public record Bake(BaseImage parent, Set<String> packages, Object apt, int gib, 
   public List<String> describe(Path work) {
     List<String> lines = new ArrayList<>();
     lines.add("# bakes " + String.join(", ", packages) + " into " + name());
-    prepare(work)
-        .describe()
-        .forEach(line -> lines.add(line.startsWith("write ") ? "# " + line : line));
+    lines.addAll(prepare(work).toShell());
     lines.add(Argv.of("truncate").option("-s", OUT_BYTES).add(Argv.word(out(work))).toShell());
     lines.add(command(work).toShellLines());
     afterwards(work).forEach(command -> lines.add(command.toShell()));

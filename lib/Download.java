@@ -169,7 +169,7 @@ public record Download(URI url, String sha256, Path part, Duration patience) {
   }
 
   /** Removes what has come so far. */
-  public void forget() throws IOException {
+  private void forget() throws IOException {
     Files.deleteIfExists(part);
     Files.deleteIfExists(validator());
   }

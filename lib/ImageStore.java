@@ -124,22 +124,23 @@ public record ImageStore(Path folder) {
       QemuImg disk = QemuImg.inspect(work.resolve(ImageMaker.DISK));
       long seconds = (System.nanoTime() - start) / 1_000_000_000;
       String now = Instant.now().truncatedTo(ChronoUnit.SECONDS).toString();
-      BaseImage.seal(
-          work,
-          new BaseImage.Facts(
-              maker.name(),
-              arch.word(),
-              now,
-              seconds,
-              disk.bytes(),
-              maker.parentDigest(),
-              Map.of()));
+      BaseImage sealed =
+          BaseImage.seal(
+              work,
+              new BaseImage.Facts(
+                  maker.name(),
+                  arch.word(),
+                  now,
+                  seconds,
+                  disk.bytes(),
+                  maker.parentDigest(),
+                  Map.of()));
       Path place = folder.resolve(maker.key());
       try (Lock lock = lock(terminal)) {
         remove(place); // half of an image that was being removed
         Files.move(work, place, StandardCopyOption.ATOMIC_MOVE);
       }
-      BaseImage image = BaseImage.read(place).orElseThrow();
+      BaseImage image = new BaseImage(place, sealed.facts());
       terminal.line("made %s, %d MiB, in %d s", place, Files.size(image.disk()) >> 20, seconds);
       return image;
     } finally {

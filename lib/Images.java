@@ -88,13 +88,17 @@ public final class Images {
    * {@return whether the roles' packages are to be baked into an image, in one VM for all nodes}
    */
   public boolean wantsBake(Choice choice) {
+    return choice.base.isPresent() && !hasDisks() && !bakes(choice.image).isEmpty();
+  }
+
+  /** The packages that a bake would install into an image; none if there is to be no bake. */
+  private List<String> bakes(Image image) {
     boolean lone = cluster.nodes().size() == 1; // is ready sooner by installing for itself
-    return wishes.bake()
-        && !lone
-        && !hasDisks()
-        && choice.base.map(BaseImage::image).stream()
-            .anyMatch(image -> !image.packages().containsAll(RoleFiles.packages(roles)))
-        && Bake.isPossible(roles);
+    return !wishes.bake() || lone || !Bake.isPossible(roles)
+        ? List.of()
+        : RoleFiles.packages(roles).stream()
+            .filter(name -> !image.packages().contains(name))
+            .toList();
   }
 
   /**
@@ -255,11 +259,8 @@ public final class Images {
     Path folder = store.folder().resolve(maker.key());
     describe.add("# then it is in " + folder + ", with its digests");
     Image expected = maker.expected(folder);
-    List<String> lacking =
-        RoleFiles.packages(roles).stream()
-            .filter(name -> !expected.packages().contains(name))
-            .toList();
-    if (wishes.bake() && !lacking.isEmpty()) {
+    List<String> lacking = bakes(expected);
+    if (!lacking.isEmpty()) {
       describe.add("# then one VM installs into it, for all nodes: " + String.join(" ", lacking));
     }
     return new Choice(expected, Optional.empty(), maker.name() + ", to be made first", describe);

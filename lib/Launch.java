@@ -149,10 +149,9 @@ public final class Launch {
   /** Prints what {@link #prepare} would do. */
   public void describe(List<Node> starting) {
     Stream.of(
-            Provision.keys(cluster, layout).describe().stream(),
-            Provision.ssh(cluster, layout).describe().stream(),
-            starting.stream().flatMap(node -> provision.files(node).describe().stream()))
-        .flatMap(lines -> lines)
-        .forEach(line -> terminal.line(line.startsWith("write ") ? "# " + line : line));
+            Stream.of(Provision.keys(cluster, layout), Provision.ssh(cluster, layout)),
+            starting.stream().map(provision::files))
+        .flatMap(plans -> plans)
+        .forEach(plan -> plan.toShell().forEach(terminal::line));
   }
 }

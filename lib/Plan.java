@@ -251,6 +251,11 @@ public record Plan(List<Action> actions) {
     return actions.stream().map(Action::describe).toList();
   }
 
+  /** {@return the same for a shell: what is no command is a comment} */
+  public List<String> toShell() {
+    return describe().stream().map(line -> line.startsWith("write ") ? "# " + line : line).toList();
+  }
+
   /** Makes the file that it is given. */
   private interface Maker {
     void make(Path part) throws IOException;

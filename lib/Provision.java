@@ -67,10 +67,17 @@ public record Provision(
     actions.add(
         new Plan.Make(
             files.disk(), disk -> Disk.overlay(image, disk, node.size().diskGiB()), false));
-    new TreeMap<>(boot.copies(files))
-        .forEach((copy, from) -> actions.add(new Plan.Copy(from, copy, boot.copySize())));
+    actions.addAll(copies(boot, files));
     actions.add(new Plan.Write(files.launch(), launchScript(node), true));
     return new Plan(actions);
+  }
+
+  /** {@return what gives a guest copies of its own of the files that it boots by} */
+  static List<Plan.Copy> copies(Boot boot, Layout.Files files) {
+    return new TreeMap<>(boot.copies(files))
+        .entrySet().stream()
+            .map(copy -> new Plan.Copy(copy.getValue(), copy.getKey(), boot.copySize()))
+            .toList();
   }
 
   /** The seed is made anew only if a file in it changes; a half-made one is not kept. */

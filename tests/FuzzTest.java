@@ -136,9 +136,7 @@ class FuzzTest {
           check(cluster, new Layout(path(), Path.of("/run/x")), seeds, commands);
         }
       } catch (Problem problem) {
-        assertThat(problem.getMessage().lines())
-            .as("seed %d, file:\n%s", SEED, text)
-            .allMatch(line -> line.matches("f\\.yaml:[0-9]+:[0-9]+: .+"));
+        assertPlaced("f", problem, text);
       } catch (RuntimeException e) {
         throw new AssertionError("seed " + SEED + ", file:\n" + text, e);
       }
@@ -147,6 +145,13 @@ class FuzzTest {
     assertThat(good).as("seed %d", SEED).isBetween(CASES / 20, CASES * 19 / 20);
     assertReadAlike(seeds);
     assertShellsReadAlike(commands);
+  }
+
+  /** Every line of a problem begins with its place in the file. */
+  private static void assertPlaced(String file, Problem problem, String text) {
+    assertThat(problem.getMessage().lines())
+        .as("seed %d, file:\n%s", SEED, text)
+        .allMatch(line -> line.matches(file + "\\.yaml:[0-9]+:[0-9]+: .+"));
   }
 
   /** What is made of a cluster: values in their places, no line and no option more. */
@@ -230,9 +235,7 @@ class FuzzTest {
             CloudInit.shared(Cluster.standard(), Role.WORKER, role, Set.of(), "k");
         assertThat(tree).containsEntry("disable_root", true).containsKey("users");
       } catch (Problem problem) {
-        assertThat(problem.getMessage().lines())
-            .as("seed %d, file:\n%s", SEED, text)
-            .allMatch(line -> line.matches("r\\.yaml:[0-9]+:[0-9]+: .+"));
+        assertPlaced("r", problem, text);
       } catch (RuntimeException e) {
         throw new AssertionError("seed " + SEED + ", file:\n" + text, e);
       }
