@@ -7,6 +7,7 @@
 //SOURCES lib/Argv.java
 //SOURCES lib/Digest.java
 //SOURCES lib/Image.java
+//SOURCES lib/Leg.java
 //SOURCES lib/Meter.java
 //SOURCES lib/Problem.java
 //SOURCES lib/Qmp.java
@@ -16,6 +17,7 @@
 //SOURCES lib/Yaml.java
 //SOURCES lib/Commands.java
 //SOURCES lib/Firmware.java
+//SOURCES lib/GuestClock.java
 //SOURCES lib/Node.java
 //SOURCES lib/RecipeFiles.java
 //SOURCES lib/SshKey.java
@@ -32,6 +34,7 @@
 //SOURCES lib/QemuImg.java
 //SOURCES lib/Sessions.java
 //SOURCES lib/Terminal.java
+//SOURCES lib/BootRecord.java
 //SOURCES lib/Disk.java
 //SOURCES lib/Download.java
 //SOURCES lib/ImageSource.java
@@ -39,11 +42,11 @@
 //SOURCES lib/Progress.java
 //SOURCES lib/Ssh.java
 //SOURCES lib/Tool.java
-//SOURCES lib/Vm.java
 //SOURCES lib/Cluster.java
 //SOURCES lib/DebianBuilt.java
 //SOURCES lib/ImageEntries.java
 //SOURCES lib/ImageMaker.java
+//SOURCES lib/Vm.java
 //SOURCES lib/BaseImage.java
 //SOURCES lib/Boot.java
 //SOURCES lib/ClusterFile.java

@@ -7,6 +7,7 @@
 //SOURCES lib/Argv.java
 //SOURCES lib/Digest.java
 //SOURCES lib/Image.java
+//SOURCES lib/Leg.java
 //SOURCES lib/Meter.java
 //SOURCES lib/Problem.java
 //SOURCES lib/Qmp.java
@@ -31,16 +32,17 @@
 //SOURCES lib/QemuImg.java
 //SOURCES lib/Sessions.java
 //SOURCES lib/Terminal.java
+//SOURCES lib/BootRecord.java
 //SOURCES lib/Disk.java
 //SOURCES lib/Download.java
 //SOURCES lib/ImageSource.java
 //SOURCES lib/Lock.java
 //SOURCES lib/Tool.java
-//SOURCES lib/Vm.java
 //SOURCES lib/Cluster.java
 //SOURCES lib/DebianBuilt.java
 //SOURCES lib/ImageEntries.java
 //SOURCES lib/ImageMaker.java
+//SOURCES lib/Vm.java
 //SOURCES lib/BaseImage.java
 //SOURCES lib/Boot.java
 //SOURCES lib/ClusterFile.java

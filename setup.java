@@ -9,6 +9,7 @@
 //SOURCES lib/Argv.java
 //SOURCES lib/Digest.java
 //SOURCES lib/Image.java
+//SOURCES lib/Leg.java
 //SOURCES lib/Meter.java
 //SOURCES lib/Problem.java
 //SOURCES lib/Qmp.java
@@ -18,6 +19,7 @@
 //SOURCES lib/Yaml.java
 //SOURCES lib/Commands.java
 //SOURCES lib/Firmware.java
+//SOURCES lib/GuestClock.java
 //SOURCES lib/Node.java
 //SOURCES lib/RecipeFiles.java
 //SOURCES lib/SshKey.java
@@ -34,6 +36,7 @@
 //SOURCES lib/QemuImg.java
 //SOURCES lib/Sessions.java
 //SOURCES lib/Terminal.java
+//SOURCES lib/BootRecord.java
 //SOURCES lib/Disk.java
 //SOURCES lib/Download.java
 //SOURCES lib/ImageSource.java
@@ -41,11 +44,11 @@
 //SOURCES lib/Progress.java
 //SOURCES lib/Ssh.java
 //SOURCES lib/Tool.java
-//SOURCES lib/Vm.java
 //SOURCES lib/Cluster.java
 //SOURCES lib/DebianBuilt.java
 //SOURCES lib/ImageEntries.java
 //SOURCES lib/ImageMaker.java
+//SOURCES lib/Vm.java
 //SOURCES lib/BaseImage.java
 //SOURCES lib/Boot.java
 //SOURCES lib/ClusterFile.java

@@ -6,6 +6,7 @@
 //DEPS info.picocli:picocli:4.7.7
 //SOURCES lib/Argv.java
 //SOURCES lib/Image.java
+//SOURCES lib/Leg.java
 //SOURCES lib/Meter.java
 //SOURCES lib/Problem.java
 //SOURCES lib/Qmp.java
@@ -15,6 +16,7 @@
 //SOURCES lib/Yaml.java
 //SOURCES lib/Commands.java
 //SOURCES lib/Firmware.java
+//SOURCES lib/GuestClock.java
 //SOURCES lib/Node.java
 //SOURCES lib/SshKey.java
 //SOURCES lib/Tmux.java
@@ -27,13 +29,14 @@
 //SOURCES lib/Plan.java
 //SOURCES lib/Sessions.java
 //SOURCES lib/Terminal.java
+//SOURCES lib/BootRecord.java
 //SOURCES lib/ImageSource.java
 //SOURCES lib/Progress.java
 //SOURCES lib/Ssh.java
 //SOURCES lib/Tool.java
-//SOURCES lib/Vm.java
 //SOURCES lib/Cluster.java
 //SOURCES lib/ImageEntries.java
+//SOURCES lib/Vm.java
 //SOURCES lib/Boot.java
 //SOURCES lib/ClusterFile.java
 //SOURCES lib/Forward.java

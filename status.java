@@ -5,6 +5,7 @@
 //MAIN Status
 //DEPS info.picocli:picocli:4.7.7
 //SOURCES lib/Argv.java
+//SOURCES lib/Leg.java
 //SOURCES lib/Meter.java
 //SOURCES lib/Problem.java
 //SOURCES lib/Qmp.java
@@ -14,8 +15,10 @@
 //SOURCES lib/Yaml.java
 //SOURCES lib/Commands.java
 //SOURCES lib/Firmware.java
+//SOURCES lib/GuestClock.java
 //SOURCES lib/Node.java
 //SOURCES lib/SshKey.java
+//SOURCES lib/Timeline.java
 //SOURCES lib/Wait.java
 //SOURCES lib/YamlFields.java
 //SOURCES lib/EachNode.java
@@ -23,26 +26,33 @@
 //SOURCES lib/Layout.java
 //SOURCES lib/Network.java
 //SOURCES lib/Terminal.java
+//SOURCES lib/BootRecord.java
 //SOURCES lib/ImageSource.java
 //SOURCES lib/Ssh.java
-//SOURCES lib/Vm.java
 //SOURCES lib/Cluster.java
 //SOURCES lib/ImageEntries.java
+//SOURCES lib/Vm.java
 //SOURCES lib/ClusterFile.java
 //SOURCES lib/Readiness.java
 //SOURCES lib/NodeStatus.java
 //SOURCES lib/Options.java
 //RUNTIME_OPTIONS -XX:+UseSerialGC -XX:TieredStopAtLevel=1
 
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.Callable;
+import lib.BootRecord;
 import lib.Cluster;
 import lib.EachNode;
 import lib.Layout;
 import lib.Node;
 import lib.NodeStatus;
 import lib.Options;
+import lib.Problem;
 import lib.Terminal;
+import lib.Timeline;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -65,6 +75,12 @@ class Status implements Callable<Integer> {
   @Option(names = "--json", description = "Print a JSON array, an object a node.")
   private boolean json;
 
+  @Option(
+      names = "--timeline",
+      paramLabel = "FILE.svg",
+      description = "Draw where the time of the last launch went, and ask no node.")
+  private Path timeline;
+
   public static void main(String... arguments) {
     System.exit(Options.run(new Status(), arguments));
   }
@@ -75,6 +91,10 @@ class Status implements Callable<Integer> {
     Cluster cluster = options.cluster();
     Layout layout = options.layout();
     List<Node> nodes = options.nodes(cluster);
+    if (timeline != null) {
+      draw(terminal, cluster, layout, nodes);
+      return 0;
+    }
     if (options.dryRun()) {
       nodes.forEach(
           node ->
@@ -85,5 +105,21 @@ class Status implements Callable<Integer> {
     List<NodeStatus> rows = EachNode.map(nodes, node -> NodeStatus.of(node, cluster, layout));
     terminal.line(json ? NodeStatus.json(rows) : NodeStatus.table(rows));
     return 0;
+  }
+
+  private void draw(Terminal terminal, Cluster cluster, Layout layout, List<Node> nodes) {
+    if (options.dryRun()) {
+      terminal.line("# writes " + timeline);
+      return;
+    }
+    List<Timeline.Row> rows =
+        nodes.stream()
+            .map(node -> new Timeline.Row(node.name(), BootRecord.of(layout.node(node)).spans()))
+            .toList();
+    try {
+      Files.writeString(timeline, Timeline.svg(cluster.name(), rows));
+    } catch (IOException e) {
+      throw new Problem("cannot write " + timeline + ": " + e, "choose another file", e);
+    }
   }
 }

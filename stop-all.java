@@ -7,6 +7,7 @@
 //SOURCES lib/Argv.java
 //SOURCES lib/Digest.java
 //SOURCES lib/Image.java
+//SOURCES lib/Leg.java
 //SOURCES lib/Meter.java
 //SOURCES lib/Problem.java
 //SOURCES lib/Qmp.java
@@ -28,18 +29,19 @@
 //SOURCES lib/Plan.java
 //SOURCES lib/Sessions.java
 //SOURCES lib/Terminal.java
+//SOURCES lib/BootRecord.java
 //SOURCES lib/ImageSource.java
 //SOURCES lib/Lock.java
 //SOURCES lib/Tool.java
-//SOURCES lib/Vm.java
 //SOURCES lib/Cluster.java
 //SOURCES lib/ImageEntries.java
 //SOURCES lib/ImageMaker.java
-//SOURCES lib/Shutdown.java
+//SOURCES lib/Vm.java
 //SOURCES lib/BaseImage.java
 //SOURCES lib/ClusterFile.java
 //SOURCES lib/Forward.java
 //SOURCES lib/Remains.java
+//SOURCES lib/Shutdown.java
 //SOURCES lib/Options.java
 //SOURCES lib/VmSession.java
 //RUNTIME_OPTIONS -XX:+UseSerialGC -XX:TieredStopAtLevel=1

@@ -179,6 +179,11 @@ public record Layout(Path state, Path runtime) {
       return folder.resolve("console.log");
     }
 
+    /** {@return where the time of its last launch went: a line a leg} */
+    public Path timeline() {
+      return folder.resolve("timeline");
+    }
+
     /** {@return the pid file, on which QEMU holds a lock while it lives} */
     public Path pid() {
       return folder.resolve("qemu.pid");

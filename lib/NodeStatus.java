@@ -4,6 +4,8 @@ package lib;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.SerializationFeature;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
@@ -19,9 +21,16 @@ import java.util.stream.Collectors;
  * @param address on the cluster LAN
  * @param ssh where its SSH is reached from this host
  * @param pid of QEMU; null if it does not run
+ * @param timeline where the time of its last launch went
  */
 public record NodeStatus(
-    String node, String stage, Long seconds, String address, String ssh, Long pid) {
+    String node,
+    String stage,
+    Long seconds,
+    String address,
+    String ssh,
+    Long pid,
+    List<Leg.Span> timeline) {
 
   /** {@return the status of a node; a guest that is slow to answer takes seconds} */
   public static NodeStatus of(Node node, Cluster cluster, Layout layout) {
@@ -37,7 +46,8 @@ public record NodeStatus(
             .orElse(null),
         node.address(),
         ssh.toString(),
-        process.map(ProcessHandle::pid).orElse(null));
+        process.map(ProcessHandle::pid).orElse(null),
+        BootRecord.of(layout.node(node)).spans());
   }
 
   private static String stage(Vm vm, Node node, Cluster cluster, Layout layout) {
@@ -77,8 +87,24 @@ public record NodeStatus(
 
   /** {@return rows for a program: an array with an object a node} */
   public static String json(List<NodeStatus> rows) {
+    ObjectMapper json = new ObjectMapper().enable(SerializationFeature.INDENT_OUTPUT);
+    ArrayNode nodes = json.createArrayNode();
+    for (NodeStatus row : rows) {
+      ObjectNode node = nodes.addObject();
+      node.put("node", row.node).put("stage", row.stage).put("seconds", row.seconds);
+      node.put("address", row.address).put("ssh", row.ssh).put("pid", row.pid);
+      ArrayNode timeline = node.putArray("timeline");
+      for (Leg.Span span : row.timeline) {
+        timeline
+            .addObject()
+            .put("stage", span.leg().word())
+            .put("start", span.start().toString())
+            .put("end", span.end().toString())
+            .put("seconds", span.seconds());
+      }
+    }
     try {
-      return new ObjectMapper().enable(SerializationFeature.INDENT_OUTPUT).writeValueAsString(rows);
+      return json.writeValueAsString(nodes);
     } catch (JsonProcessingException e) {
       throw new IllegalStateException(e); // texts and numbers can always be written
     }

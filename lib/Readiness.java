@@ -6,8 +6,10 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
@@ -36,7 +38,9 @@ public record Readiness(
    */
   private static final String AWAIT_CLOUD_INIT =
       "until [ -e /run/cloud-init/result.json ]; do sleep 0.2; done;"
-          + " cat /run/cloud-init/status.json";
+          + " while IFS= read -r line; do printf '%s\\n' \"$line\"; done"
+          + " < /run/cloud-init/status.json; "
+          + GuestClock.command();
 
   /** {@return the ladder of a node} */
   public static Readiness of(Node node, Cluster cluster, Layout layout) {
@@ -57,6 +61,8 @@ public record Readiness(
    * @throws Problem naming node, stage, seconds, last console lines and log, if it does not
    */
   public void await(Stage goal, Consumer<Stage> reached) {
+    Instant began = Instant.now();
+    BootRecord record = BootRecord.of(vm.files());
     if (!vm.alive()) {
       throw vm.ended();
     }
@@ -64,6 +70,7 @@ public record Readiness(
     if (!Ssh.greets(endpoint, GREETING)) {
       reached.accept(Stage.BOOTING);
       await(Stage.SSH, Duration.ofMinutes(2), this::greeting);
+      record.ended(Leg.SSHD, Instant.now());
     }
     reached.accept(Stage.SSH);
     if (goal == Stage.SSH) {
@@ -71,11 +78,19 @@ public record Readiness(
     }
     try (Ssh ssh = await(Stage.CLOUD_INIT, Duration.ofMinutes(1), this::login)) {
       reached.accept(Stage.CLOUD_INIT);
-      awaitCloudInit(ssh);
+      String said = awaitCloudInit(ssh);
+      Instant received = Instant.now();
+      reached.accept(Stage.READY);
+      Instant reported = Instant.now();
+      Map<Leg, Instant> ends = GuestClock.read(said, received);
+      ends.forEach(record::ended);
+      record.ended(Leg.CLOUD_INIT, received); // unless the guest's clock told it
+      if (ends.getOrDefault(Leg.CLOUD_INIT, began).isAfter(began)) { // else we came later
+        record.ended(Leg.READY, reported);
+      }
     } catch (IOException e) {
       throw vm.alive() ? late(Stage.READY, e.getMessage()) : vm.ended();
     }
-    reached.accept(Stage.READY);
   }
 
   /**
@@ -154,7 +169,7 @@ public record Readiness(
         .orElseThrow(() -> late(stage, "not reached within " + limit.toSeconds() + " s"));
   }
 
-  private void awaitCloudInit(Ssh ssh) throws IOException {
+  private String awaitCloudInit(Ssh ssh) throws IOException {
     Duration limit = Duration.ofMinutes(5).multipliedBy(slowness);
     Ssh.Result result = ssh.run(AWAIT_CLOUD_INIT, limit);
     if (result.exit() != 0) {
@@ -167,6 +182,7 @@ public record Readiness(
               .formatted(vm.node().name(), String.join("\n", errors)),
           "in the node, see /var/log/cloud-init.log and /var/log/cloud-init-output.log");
     }
+    return result.out();
   }
 
   /** The errors of all stages in cloud-init's status.json. */

@@ -7,6 +7,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.Optional;
 
 /**
@@ -72,6 +73,7 @@ public record Vm(Node node, Layout.Files files) {
   /** Lets a VM go that waits before its first instruction, or was paused. */
   public void letGo() {
     tell("cont");
+    BootRecord.of(files).ended(Leg.QUEUED, Instant.now());
   }
 
   /** Presses the power button. */

@@ -1,19 +1,30 @@
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.nio.file.Path;
+import java.time.Instant;
 import java.util.List;
 import lib.Cluster;
 import lib.Layout;
+import lib.Leg;
 import lib.NodeStatus;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 class NodeStatusTest {
+  private static final Instant START = Instant.parse("2026-11-22T23:00:00.250Z");
+  private static final List<Leg.Span> LEGS =
+      List.of(
+          new Leg.Span(Leg.QUEUED, START, START.plusMillis(40_004)),
+          new Leg.Span(Leg.CLOUD_INIT, START.plusMillis(40_004), START.plusMillis(85_750)));
+
   private static final List<NodeStatus> ROWS =
       List.of(
-          new NodeStatus("gateway", "ready", 3725L, "10.240.0.10", "127.0.0.1:2200", 4194304L),
-          new NodeStatus("control0", "cloud-init", 12L, "10.240.0.11", "127.0.0.1:2201", 7L),
-          new NodeStatus("worker99", "stopped", null, "10.240.100.200", "10.240.100.200:22", null));
+          new NodeStatus(
+              "gateway", "ready", 3725L, "10.240.0.10", "127.0.0.1:2200", 4194304L, LEGS),
+          new NodeStatus(
+              "control0", "cloud-init", 12L, "10.240.0.11", "127.0.0.1:2201", 7L, List.of()),
+          new NodeStatus(
+              "worker99", "stopped", null, "10.240.100.200", "10.240.100.200:22", null, List.of()));
 
   @Test
   void tableIsGolden() {
@@ -36,6 +47,7 @@ class NodeStatusTest {
             NodeStatus.of(
                 cluster.node("worker0"), cluster, new Layout(folder, folder.resolve("run"))))
         .isEqualTo(
-            new NodeStatus("worker0", "stopped", null, "10.240.0.14", "127.0.0.1:2204", null));
+            new NodeStatus(
+                "worker0", "stopped", null, "10.240.0.14", "127.0.0.1:2204", null, List.of()));
   }
 }

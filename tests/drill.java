@@ -5,6 +5,7 @@
 //MAIN Drill
 //DEPS info.picocli:picocli:4.7.7
 //SOURCES ../lib/Argv.java
+//SOURCES ../lib/BootRecord.java
 //SOURCES ../lib/Cluster.java
 //SOURCES ../lib/ClusterFile.java
 //SOURCES ../lib/Commands.java
@@ -13,6 +14,7 @@
 //SOURCES ../lib/ImageEntries.java
 //SOURCES ../lib/ImageSource.java
 //SOURCES ../lib/Layout.java
+//SOURCES ../lib/Leg.java
 //SOURCES ../lib/Network.java
 //SOURCES ../lib/Node.java
 //SOURCES ../lib/Problem.java

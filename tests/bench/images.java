@@ -5,6 +5,7 @@
 //MAIN ImageBench
 //DEPS info.picocli:picocli:4.7.7
 //SOURCES ../../lib/Argv.java
+//SOURCES ../../lib/Leg.java
 //SOURCES ../../lib/Meter.java
 //SOURCES ../../lib/Problem.java
 //SOURCES ../../lib/Qmp.java
@@ -19,10 +20,11 @@
 //SOURCES ../../lib/Layout.java
 //SOURCES ../../lib/Network.java
 //SOURCES ../../lib/Terminal.java
+//SOURCES ../../lib/BootRecord.java
 //SOURCES ../../lib/ImageSource.java
-//SOURCES ../../lib/Vm.java
 //SOURCES ../../lib/Cluster.java
 //SOURCES ../../lib/ImageEntries.java
+//SOURCES ../../lib/Vm.java
 //SOURCES ../../lib/ClusterFile.java
 
 import java.io.IOException;

@@ -1,0 +1,76 @@
+package lib;
+
+import java.math.BigDecimal;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.EnumMap;
+import java.util.Map;
+
+/**
+ * When a guest's legs ended, told by the times of files that its services leave under {@code /run}.
+ * To ask systemd itself would start programs, which costs seconds under emulation.
+ */
+public final class GuestClock {
+  /**
+   * The file that is made or last changed at a leg's end. systemd makes {@code inaccessible} when
+   * it starts, {@code invocation:UNIT} when it starts the unit; networkd writes {@code state}
+   * whenever what the machine can reach changes (systemd source, {@code src/shared/mount-setup.c},
+   * {@code src/core/unit.c}, {@code src/network/networkd-state-file.c}).
+   */
+  private static final Map<Leg, String> FILES =
+      new EnumMap<>(
+          Map.of(
+              Leg.KERNEL, "/run/systemd/inaccessible",
+              Leg.SYSTEM, "/run/systemd/units/invocation:systemd-networkd.service",
+              Leg.NETWORK, "/run/systemd/netif/state",
+              Leg.SSHD, "/run/sshd.pid",
+              Leg.CLOUD_INIT, "/run/cloud-init/result.json"));
+
+  private GuestClock() {}
+
+  /**
+   * {@return what prints the times, for the guest's shell: one program, whatever is missing}
+   *
+   * <p>Its last line is the clock and the seconds since the kernel's start; of a shell that is not
+   * bash, the clock is empty.
+   */
+  public static String command() {
+    return "stat -c '%.Y %n' "
+        + String.join(" ", FILES.values())
+        + " 2> /dev/null; read -r up idle < /proc/uptime; echo clock $EPOCHREALTIME $up";
+  }
+
+  /**
+   * {@return the end of each leg that is known, by this host's clock}
+   *
+   * <p>Nothing is, if the guest's shell does not tell the time. Each is late by what the answer
+   * took on its way, some milliseconds.
+   *
+   * @param out holds what {@link #command} printed; other lines do not count
+   * @param received when it came
+   */
+  public static Map<Leg, Instant> read(String out, Instant received) {
+    Map<Leg, Instant> ends = new EnumMap<>(Leg.class);
+    String clock = out.lines().reduce("", (all, line) -> line); // the last line
+    if (!clock.matches("clock [0-9]+[.][0-9]+ [0-9]+[.][0-9]+")) {
+      return ends;
+    }
+    String[] words = clock.split(" ");
+    BigDecimal now = new BigDecimal(words[1]);
+    ends.put(Leg.QEMU, before(received, new BigDecimal(words[2])));
+    for (String line : out.lines().toList()) {
+      FILES.forEach(
+          (leg, file) -> {
+            if (line.matches("[0-9]+[.][0-9]+ \\Q" + file + "\\E")) {
+              BigDecimal time = new BigDecimal(line.substring(0, line.indexOf(' ')));
+              ends.put(leg, before(received, now.subtract(time)));
+            }
+          });
+    }
+    return ends;
+  }
+
+  private static Instant before(Instant received, BigDecimal seconds) {
+    return received.minus(Duration.ofMillis(seconds.movePointRight(3).longValue()));
+  }
+}
