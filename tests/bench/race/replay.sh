@@ -20,7 +20,9 @@ all=(gateway control0 control1 control2 worker0 worker1 worker2)
 nodes=("${all[@]:0:${NODES:-7}}")
 
 address() { # node
-  for i in "${!all[@]}"; do [ "${all[i]}" = "$1" ] && echo "192.168.77.$((10 + i))"; done
+  for i in "${!all[@]}"; do
+    if [ "${all[i]}" = "$1" ]; then echo "192.168.77.$((10 + i))"; fi
+  done
 }
 
 inside() { ip netns exec "$net" "$@"; }
