@@ -16,10 +16,12 @@ import java.util.TreeMap;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import lib.Argv;
+import lib.BootRecord;
 import lib.Cluster;
 import lib.ClusterFile;
 import lib.Commands;
 import lib.Layout;
+import lib.Leg;
 import lib.Node;
 import lib.Vm;
 import lib.Wait;
@@ -84,6 +86,20 @@ class EndToEndTest {
     assertThat(setup.out()).contains("3 of 3 nodes are ready");
     assertThat(states())
         .isEqualTo(Map.of("gateway", "ready", "control0", "ready", "worker0", "ready"));
+  }
+
+  @Test
+  @Order(2)
+  void whereTheTimeWentIsRecorded() throws IOException {
+    for (Node node : cluster.nodes()) {
+      List<Leg.Span> spans = BootRecord.of(layout.node(node)).spans();
+      assertThat(spans).extracting(Leg.Span::leg).isSorted().contains(Leg.CLOUD_INIT, Leg.READY);
+      assertThat(spans.get(spans.size() - 1).seconds()).isBetween(0.0, 5.0); // 0.5 on a quiet host
+    }
+    Path svg = folder.resolve("launch.svg");
+    assertThat(script("status", "--timeline", svg.toString()).exit()).isZero();
+    assertThat(Files.readString(svg)).contains("e2e: 3 of 3 nodes in ").contains(", cloud-init: ");
+    Files.delete(svg);
   }
 
   @Test

@@ -43,11 +43,9 @@ import picocli.CommandLine.Option;
 @Command(
     name = "race",
     mixinStandardHelpOptions = true,
-    description = "A race to a ready cluster: kubenet's ways, a replay of the guide, vagrant-libvirt.")
+    description =
+        "A race to a ready cluster: kubenet's ways, a replay of the guide, vagrant-libvirt.")
 class Race implements Callable<Integer> {
-  private static final List<String> NODES =
-      List.of("gateway", "control0", "control1", "control2", "worker0", "worker1", "worker2");
-
   private static final String SETUP = "kubenet setup --yes --detach --ready $ONLY";
   private static final String DESTROY = "kubenet stop-all --destroy --yes";
   private static final String SSH = "ssh -F .kubenet/ssh_config";
@@ -73,7 +71,13 @@ class Race implements Callable<Integer> {
   private static final List<Contestant> CONTESTANTS =
       List.of(
           new Contestant(
-              "a", "kubenet, cold", "kubenet", "kubenet prepare-image --yes", SETUP + " $COLD", SSH, DESTROY),
+              "a",
+              "kubenet, cold",
+              "kubenet",
+              "kubenet prepare-image --yes",
+              SETUP + " $COLD",
+              SSH,
+              DESTROY),
           new Contestant(
               "b",
               "kubenet, first run",
@@ -137,8 +141,12 @@ class Race implements Callable<Integer> {
               + "Default ${DEFAULT-VALUE}.")
   private List<String> letters;
 
-  @Option(names = "--nodes", defaultValue = "7", description = "1 to 7; default 7.")
-  private int count;
+  @Option(
+      names = "--nodes",
+      split = ",",
+      defaultValue = "7",
+      description = "How many, such as 1,2,4,7,14,28; default 7, the most that e and f know.")
+  private List<Integer> sizes;
 
   @Option(names = "--memory", defaultValue = "768M", description = "Of a node; default 768M.")
   private String memory;
@@ -157,6 +165,7 @@ class Race implements Callable<Integer> {
 
   private final Terminal terminal = Terminal.plain(System.out);
   private Path folder;
+  private int count;
   private Map<String, String> environment;
 
   public static void main(String... arguments) {
@@ -167,16 +176,21 @@ class Race implements Callable<Integer> {
   public Integer call() throws IOException {
     folder = Files.createTempDirectory(Path.of("/var/tmp"), "kubenet-race-");
     environment = environment();
-    Map<Contestant, List<Figures>> figures = new LinkedHashMap<>();
+    Map<Key, List<Figures>> figures = new LinkedHashMap<>();
     try {
       Files.createDirectories(folder.resolve("kubenet"));
-      Files.writeString(folder.resolve("kubenet/cluster.yaml"), cluster());
+      size(1);
       image();
       for (int run = 1; run <= runs; run++) {
-        for (Contestant contestant : CONTESTANTS) {
-          if (letters.contains(contestant.letter())) {
-            System.err.printf("run %d of %d: %s%n", run, runs, contestant.name());
-            figures.computeIfAbsent(contestant, each -> new ArrayList<>()).add(race(contestant));
+        for (int size : sizes) {
+          size(size);
+          for (Contestant contestant : CONTESTANTS) {
+            if (letters.contains(contestant.letter())) {
+              System.err.printf("run %d of %d, %d nodes: %s%n", run, runs, size, contestant.name());
+              figures
+                  .computeIfAbsent(new Key(size, contestant), key -> new ArrayList<>())
+                  .add(race(contestant));
+            }
           }
         }
       }
@@ -195,31 +209,44 @@ class Race implements Callable<Integer> {
     all.put("RACE", root.resolve("tests/bench/race").toString());
     all.put("TMUX_TMPDIR", folder.toString());
     all.put("KUBENET_CACHE", folder.resolve("cache").toString());
-    all.put("ONLY", count == 7 ? "" : "--only " + String.join(",", nodes()));
-    all.put("NODES", Integer.toString(count));
     all.put("MEMORY", memory);
     all.put("CPUS", Integer.toString(cpus));
     all.put("ACCEL", accelerator);
     return all;
   }
 
-  private List<String> nodes() {
-    return NODES.subList(0, count);
-  }
-
-  private String cluster() {
+  /** As many nodes from now on: a gateway, up to three control nodes, the others workers. */
+  private void size(int nodes) throws IOException {
+    count = nodes;
     String size = "cpus: %d, memory: %s, disk: 20G".formatted(cpus, memory);
-    return """
+    Files.writeString(
+        folder.resolve("kubenet/cluster.yaml"),
+        """
         name: race
         sshPorts: %d
         loadBalancer: {hostPorts: %d}
         images: [debian-built]
         roles:
           gateway: {count: 1, %s}
-          control: {count: 3, %s}
-          worker: {count: 3, %s}
+          control: {count: %d, %s}
+          worker: {count: %d, %s}
         """
-        .formatted(ports, ports + 500, size, size, size);
+            .formatted(ports, ports + 500, size, controls(), size, Math.max(1, count - 4), size));
+    // a cluster file has a node of each role at least
+    environment.put("ONLY", count >= 5 ? "" : "--only " + String.join(",", nodes()));
+    environment.put("NODES", Integer.toString(count));
+  }
+
+  private int controls() {
+    return Math.max(1, Math.min(3, count - 1));
+  }
+
+  private List<String> nodes() {
+    List<String> names = new ArrayList<>(List.of("gateway"));
+    for (int i = 0; names.size() < count; i++) {
+      names.add(i < controls() ? "control" + i : "worker" + (i - controls()));
+    }
+    return names;
   }
 
   /** All contestants get one copy of the user's image; it is made if it is not there. */
@@ -231,11 +258,14 @@ class Race implements Callable<Integer> {
     }
     Path image = Path.of(path.group(1));
     environment.put("IMAGE_FOLDER", image.toString());
-    environment.put("IMAGE", folder.resolve("cache/images/" + image.getFileName() + "/disk.qcow2").toString());
+    environment.put(
+        "IMAGE", folder.resolve("cache/images/" + image.getFileName() + "/disk.qcow2").toString());
     run("kubenet", "fresh_cache");
     boolean cold = run("kubenet", "kubenet setup --help").out().contains("--cold");
     environment.put("COLD", cold ? "--cold" : ""); // without it, every launch was cold
   }
+
+  private record Key(int nodes, Contestant contestant) {}
 
   /** What one contestant took; seconds, and MiB. */
   private record Figures(
@@ -293,7 +323,8 @@ class Race implements Callable<Integer> {
   /** The longest that a node was ready and not reported so, as kubenet itself recorded it. */
   private double legs() {
     String status = run("kubenet", "kubenet status --json $ONLY").out();
-    return Pattern.compile("\"stage\" : \"ready\",\\s+\"start\".*\\s+\"end\".*\\s+\"seconds\" : ([0-9.]+)")
+    return Pattern.compile(
+            "\"stage\" : \"ready\",\\s+\"start\".*\\s+\"end\".*\\s+\"seconds\" : ([0-9.]+)")
         .matcher(status)
         .results()
         .mapToDouble(match -> Double.parseDouble(match.group(1)))
@@ -329,24 +360,29 @@ class Race implements Callable<Integer> {
     return Stream.of(found.group(1).strip().split(" ")).mapToDouble(Double::parseDouble).toArray();
   }
 
-  private void table(Map<Contestant, List<Figures>> all) {
-    Contestant against =
-        all.keySet().stream().filter(each -> each.letter().equals("e")).findFirst().orElse(null);
+  private void table(Map<Key, List<Figures>> all) {
     terminal.line(
-        "%d nodes, %s and %d CPUs each, %s, %d run(s), %d cores",
-        count, memory, cpus, accelerator, runs, Runtime.getRuntime().availableProcessors());
+        "%s and %d CPUs a node, %s, %d run(s), %d cores",
+        memory, cpus, accelerator, runs, Runtime.getRuntime().availableProcessors());
     terminal.line("");
     terminal.line(
-        "| | wall against (e) | CPU against (e) | wall s | QEMU CPU-s | scripts CPU-s | resident MiB |"
-            + " proportional MiB | disk MiB | reported late s | node reported late s |");
-    terminal.line("|---|---|---|---|---|---|---|---|---|---|---|");
-    for (Map.Entry<Contestant, List<Figures>> entry : all.entrySet()) {
-      List<Figures> own = entry.getValue();
-      List<Figures> other = against == null ? List.of() : all.get(against);
+        "| nodes | | wall against (e) | CPU against (e) | wall s | QEMU CPU-s | scripts CPU-s |"
+            + " resident MiB | proportional MiB | disk MiB | reported late s | a node, late s |");
+    terminal.line("|---|---|---|---|---|---|---|---|---|---|---|---|");
+    for (Key key : all.keySet()) {
+      List<Figures> own = all.get(key);
+      List<Figures> other =
+          all.entrySet().stream()
+              .filter(entry -> entry.getKey().nodes() == key.nodes())
+              .filter(entry -> entry.getKey().contestant().letter().equals("e"))
+              .map(Map.Entry::getValue)
+              .findFirst()
+              .orElse(List.of());
       terminal.line(
-          "| (%s) %s | %s | %s | %s | %s | %s | %s | %s | %s | %s | %s |",
-          entry.getKey().letter(),
-          entry.getKey().name(),
+          "| %d | (%s) %s | %s | %s | %s | %s | %s | %s | %s | %s | %s | %s |",
+          key.nodes(),
+          key.contestant().letter(),
+          key.contestant().name(),
           number(median(own, Figures::wall) / median(other, Figures::wall), 2),
           number(median(own, Figures::qemu) / median(other, Figures::qemu), 2),
           number(median(own, Figures::wall), 1),

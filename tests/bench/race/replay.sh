@@ -4,7 +4,9 @@
 # then `cloud-init status --wait` over ssh. Nothing of kubenet is in it. It runs in the current folder;
 # the guide changes the host's network (bridge, taps, dnsmasq), this does the same in a network
 # namespace of its own. Written after the steps of https://github.com/ghik/kubernetes-the-harder-way
-# (chapters 1 to 3) and of the seed document; its flags are the guide's, but for what emulation needs.
+# (chapters 1 to 3) and of the seed document. Its flags are the guide's, but for what emulation needs,
+# and -hda: Debian's cloud kernel has no driver for that disk, so it is a virtio disk. Packages are in
+# the image and not upgraded.
 #
 #   replay.sh host    bridge, DHCP, login key: the guide's chapter 2, done once
 #   replay.sh up      the VMs: chapter 3
@@ -74,7 +76,8 @@ ethernets:
     match: {name: "en*"}
     dhcp4: true
 YAML
-  xorriso -as mkisofs -quiet -output "$dir/$1/cidata.iso" -volid cidata -joliet -rock "$dir/$1/cidata"
+  xorriso -as mkisofs -quiet -output "$dir/$1/cidata.iso" -volid cidata -joliet -rock \
+    "$dir/$1/cidata" 2> /dev/null
 }
 
 launch() { # node; its command
@@ -85,7 +88,7 @@ launch() { # node; its command
       -bios /usr/share/qemu/OVMF.fd \
       -netdev "tap,id=net,script=$dir/tapup.sh,downscript=no" \
       -device "virtio-net-pci,netdev=net,mac=52:52:52:00:00:0$i" \
-      -hda "$dir/$1/disk.img" -drive "file=$dir/$1/cidata.iso,driver=raw,if=virtio"
+      -drive "file=$dir/$1/disk.img,if=virtio" -drive "file=$dir/$1/cidata.iso,driver=raw,if=virtio"
   done
 }
 

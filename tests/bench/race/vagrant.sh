@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # The same nodes by vagrant-libvirt, as Debian packages it: vagrant-libvirt, libvirt-daemon-system.
-# libvirtd, its bridge, DHCP and firewall rules live in namespaces of their own (network and mounts,
-# so that nothing is left in /etc, /var and /run), which end with `down`. It runs in the current
-# folder.
+# libvirtd, its bridge, DHCP and firewall rules live in namespaces of their own (network, processes and
+# mounts, so that nothing is left in /etc, /var and /run), which end with `down`. It runs in the
+# current folder.
 #
 #   vagrant.sh host    libvirtd, the box, and its copy in libvirt's pool: what is done once
 #   vagrant.sh up      the VMs
@@ -18,7 +18,7 @@ nodes=("${all[@]:0:${NODES:-7}}")
 
 inside() {
   VAGRANT_HOME=$dir/home VAGRANT_DEFAULT_PROVIDER=libvirt VAGRANT_CHECKPOINT_DISABLE=1 \
-    nsenter --target "$(cat "$dir/holder.pid")" --net --mount --wdns="$dir" "$@"
+    nsenter --target "$(cat "$dir/holder.pid")" --net --mount --pid --wdns="$dir" "$@"
 }
 
 daemons() { # inside, as root
@@ -43,19 +43,24 @@ daemons() { # inside, as root
 }
 
 box() {
-  mkdir -p "$dir/box"
+  mkdir "$dir/box"
   local size
   size=$(qemu-img info "$IMAGE" | sed -n 's/^virtual size: .*(\([0-9]*\) bytes)/\1/p')
-  printf '{"provider": "libvirt", "format": "qcow2", "virtual_size": %d}\n' $(((size + (1 << 30) - 1) >> 30)) \
-    > "$dir/box/metadata.json"
+  printf '{"provider": "libvirt", "format": "qcow2", "virtual_size": %d}\n' \
+    $(((size + (1 << 30) - 1) >> 30)) > "$dir/box/metadata.json"
   echo 'Vagrant.configure("2") { |config| }' > "$dir/box/Vagrantfile"
   cp "$IMAGE" "$dir/box/box.img"
   tar -C "$dir/box" -cf "$dir/race.box" metadata.json Vagrantfile box.img
-  inside vagrant box add --name race "$dir/race.box"
+  printf '{"name": "race", "versions": [{"version": "1", "providers": [%s]}]}\n' \
+    "{\"name\": \"libvirt\", \"url\": \"file://$dir/race.box\"}" > "$dir/race.json"
+  inside vagrant box add "$dir/race.json" > /dev/null
+  # else the first `vagrant up` copies it there; others have their image in their cache too
+  mv "$dir/box/box.img" "$dir/pool/race_vagrant_box_image_1_box.img"
+  inside virsh pool-refresh race > /dev/null
 }
 
 host() {
-  unshare --net --mount --fork sleep infinity &
+  unshare --net --mount --pid --fork --mount-proc sleep infinity > /dev/null 2>&1 &
   local parent=$!
   until pgrep -P "$parent" sleep > "$dir/holder.pid"; do sleep 0.1; done
   inside bash "$0" daemons
@@ -116,13 +121,14 @@ ethernets:
     match: {name: "en*"}
     dhcp4: true
 YAML
-  xorriso -as mkisofs -quiet -output "$dir/pool/$1-cidata.iso" -volid cidata -joliet -rock "$dir/seeds/$1"
+  xorriso -as mkisofs -quiet -output "$dir/pool/$1-cidata.iso" -volid cidata -joliet -rock \
+    "$dir/seeds/$1" 2> /dev/null
 }
 
 up() {
   for node in "${nodes[@]}"; do seed "$node"; done
   inside virsh pool-refresh race > /dev/null
-  inside vagrant up
+  inside vagrant up > "$dir/up.log"
   for node in "${nodes[@]}"; do
     inside vagrant ssh "$node" -c 'cloud-init status --wait' > /dev/null
     echo "$node is done after $SECONDS s"
@@ -131,11 +137,9 @@ up() {
 }
 
 down() {
-  inside vagrant destroy --force || true
-  for name in $(inside virsh list --name); do inside virsh destroy "$name"; done
-  inside bash -c 'kill $(cat /run/libvirtd.pid /run/virtlogd.pid /run/libvirt/network/*.pid 2> /dev/null)' || true
-  kill "$(cat "$dir/holder.pid")"
-  rm "$dir/holder.pid"
+  inside vagrant destroy --force > /dev/null || true
+  kill -KILL "$(cat "$dir/holder.pid")" # the first process of its namespace: all others end with it
+  rm -rf "${dir:?}"/*
 }
 
 case $1 in
