@@ -3,8 +3,10 @@ package lib;
 import java.math.BigDecimal;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.Comparator;
 import java.util.EnumMap;
 import java.util.Map;
+import java.util.regex.Pattern;
 
 /**
  * When a guest's legs ended, told by the times of files that its services leave under {@code /run}.
@@ -23,21 +25,25 @@ public final class GuestClock {
               Leg.KERNEL, "/run/systemd/inaccessible",
               Leg.SYSTEM, "/run/systemd/units/invocation:systemd-networkd.service",
               Leg.NETWORK, "/run/systemd/netif/state",
-              Leg.SSHD, "/run/sshd.pid",
-              Leg.CLOUD_INIT, "/run/cloud-init/result.json"));
+              Leg.SSHD, "/run/sshd.pid"));
+
+  /** In cloud-init's status.json, the end of each of its stages. */
+  private static final Pattern FINISHED = Pattern.compile("\"finished\": ([0-9]+[.][0-9]+)");
 
   private GuestClock() {}
 
+  /** {@return what prints the files' times, for the guest's shell; one program} */
+  public static String files() {
+    return "stat -c '%.Y %n' " + String.join(" ", FILES.values()) + " 2> /dev/null";
+  }
+
   /**
-   * {@return what prints the times, for the guest's shell: one program, whatever is missing}
+   * {@return what prints the clock and the seconds since the kernel's start, without a program}
    *
-   * <p>Its last line is the clock and the seconds since the kernel's start; of a shell that is not
-   * bash, the clock is empty.
+   * <p>In a shell that is not bash, the clock is empty.
    */
-  public static String command() {
-    return "stat -c '%.Y %n' "
-        + String.join(" ", FILES.values())
-        + " 2> /dev/null; read -r up idle < /proc/uptime; echo clock $EPOCHREALTIME $up";
+  public static String clock() {
+    return "read -r up idle < /proc/uptime; echo clock $EPOCHREALTIME $up";
   }
 
   /**
@@ -46,7 +52,7 @@ public final class GuestClock {
    * <p>Nothing is, if the guest's shell does not tell the time. Each is late by what the answer
    * took on its way, some milliseconds.
    *
-   * @param out holds what {@link #command} printed; other lines do not count
+   * @param out what {@link #files} printed, cloud-init's status.json, and last {@link #clock}
    * @param received when it came
    */
   public static Map<Leg, Instant> read(String out, Instant received) {
@@ -67,6 +73,12 @@ public final class GuestClock {
             }
           });
     }
+    FINISHED
+        .matcher(out)
+        .results()
+        .map(time -> new BigDecimal(time.group(1)))
+        .max(Comparator.naturalOrder())
+        .ifPresent(time -> ends.put(Leg.CLOUD_INIT, before(received, now.subtract(time))));
     return ends;
   }
 

@@ -32,15 +32,19 @@ public record Readiness(
   private static final Duration LOGIN = Duration.ofSeconds(20);
 
   /**
-   * Waits in the guest's shell, where a look costs next to nothing, and prints what {@code
-   * cloud-init status} reads; to start that program takes seconds under emulation. (cloud-init
-   * manual, "result.json".)
+   * Waits in the guest's shell and prints what {@code cloud-init status} reads; to start that
+   * program takes seconds under emulation. (cloud-init manual, "result.json".) Nor is {@code sleep}
+   * started, which for a whole boot adds up: bash waits for input that never comes, other shells
+   * can't. The programs that there are run before the wait, so that nothing stands between its end
+   * and the answer.
    */
   private static final String AWAIT_CLOUD_INIT =
-      "until [ -e /run/cloud-init/result.json ]; do sleep 0.2; done;"
+      GuestClock.files()
+          + "; until [ -e /run/cloud-init/result.json ]; do"
+          + " read -r -t 0.1 nothing 2> /dev/null; [ $? -gt 128 ] || sleep 0.2; done;"
           + " while IFS= read -r line; do printf '%s\\n' \"$line\"; done"
           + " < /run/cloud-init/status.json; "
-          + GuestClock.command();
+          + GuestClock.clock();
 
   /** {@return the ladder of a node} */
   public static Readiness of(Node node, Cluster cluster, Layout layout) {
@@ -67,7 +71,8 @@ public record Readiness(
       throw vm.ended();
     }
     awaitTurn(reached);
-    if (!Ssh.greets(endpoint, GREETING)) {
+    boolean early = !Ssh.greets(endpoint, GREETING);
+    if (early) {
       reached.accept(Stage.BOOTING);
       await(Stage.SSH, Duration.ofMinutes(2), this::greeting);
       record.ended(Leg.SSHD, Instant.now());
@@ -85,7 +90,8 @@ public record Readiness(
       Map<Leg, Instant> ends = GuestClock.read(said, received);
       ends.forEach(record::ended);
       record.ended(Leg.CLOUD_INIT, received); // unless the guest's clock told it
-      if (ends.getOrDefault(Leg.CLOUD_INIT, began).isAfter(began)) { // else we came later
+      if (early || ends.getOrDefault(Leg.CLOUD_INIT, began).isAfter(began)) {
+        // who comes when a node is ready already can't say when that was reported
         record.ended(Leg.READY, reported);
       }
     } catch (IOException e) {
@@ -185,10 +191,11 @@ public record Readiness(
     return result.out();
   }
 
-  /** The errors of all stages in cloud-init's status.json. */
+  /** The errors of all stages in cloud-init's status.json, which other lines may surround. */
   static List<String> errors(String status) throws IOException {
     List<String> errors = new ArrayList<>();
-    for (JsonNode stage : new ObjectMapper().readTree(status).path("v1")) {
+    String json = status.substring(Math.max(0, status.indexOf('{')));
+    for (JsonNode stage : new ObjectMapper().readTree(json).path("v1")) {
       stage.path("errors").forEach(error -> errors.add(error.asText()));
     }
     return errors;

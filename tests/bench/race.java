@@ -128,6 +128,9 @@ class Race implements Callable<Integer> {
         rm -rf "$KUBENET_CACHE"
         mkdir -p "$KUBENET_CACHE/images"
         cp -a "$IMAGE_FOLDER" "$KUBENET_CACHE/images/"
+        # what was found to work on this host with this image's kernel
+        sed "s#$IMAGE_FOLDER#$KUBENET_CACHE/images/${IMAGE_FOLDER##*/}#" \
+          "$IMAGE_FOLDER/../../accelerator" > "$KUBENET_CACHE/accelerator" || true
       }
       """;
 
