@@ -15,6 +15,7 @@
 //SOURCES lib/Subnet.java
 //SOURCES lib/Yaml.java
 //SOURCES lib/Commands.java
+//SOURCES lib/ConsoleLog.java
 //SOURCES lib/Firmware.java
 //SOURCES lib/Node.java
 //SOURCES lib/RecipeFiles.java
@@ -44,6 +45,7 @@
 //SOURCES lib/DebianBuilt.java
 //SOURCES lib/ImageEntries.java
 //SOURCES lib/ImageMaker.java
+//SOURCES lib/Stall.java
 //SOURCES lib/BaseImage.java
 //SOURCES lib/Boot.java
 //SOURCES lib/ClusterFile.java
@@ -52,6 +54,7 @@
 //SOURCES lib/ImageDownload.java
 //SOURCES lib/ImageImport.java
 //SOURCES lib/ImageOptions.java
+//SOURCES lib/LanPort.java
 //SOURCES lib/Readiness.java
 //SOURCES lib/SshConfig.java
 //SOURCES lib/VirtualIp.java
@@ -85,11 +88,13 @@ import java.util.concurrent.Callable;
 import lib.Admission;
 import lib.Forward;
 import lib.ImageOptions;
+import lib.LanPort;
 import lib.Launch;
 import lib.Lock;
 import lib.Network;
 import lib.Node;
 import lib.Options;
+import lib.Stall;
 import lib.Terminal;
 import lib.Vm;
 import lib.VmSession;
@@ -135,14 +140,12 @@ class LaunchAll implements Callable<Integer> {
       starting.removeIf(node -> Vm.of(node, launch.layout()).alive());
       if (starting.size() < nodes.size()) {
         terminal.line("%d of %d run already", nodes.size() - starting.size(), nodes.size());
-        if (switched && !session.lan().alive()) {
-          // QEMU connects to the switch once, when it starts
-          terminal.line("the LAN switch had ended: those are off the LAN until they are restarted");
-        }
       }
+      Stall.endAll(nodes, launch.layout(), terminal);
       launch.prepare(starting);
       if (switched) {
         session.startLan();
+        LanPort.connectAll(launch.cluster(), launch.layout(), terminal);
       }
       starting.forEach(node -> session.start(node, launch.layout().node(node), queued));
       if (switched) {

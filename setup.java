@@ -17,6 +17,7 @@
 //SOURCES lib/Subnet.java
 //SOURCES lib/Yaml.java
 //SOURCES lib/Commands.java
+//SOURCES lib/ConsoleLog.java
 //SOURCES lib/Firmware.java
 //SOURCES lib/Node.java
 //SOURCES lib/RecipeFiles.java
@@ -46,6 +47,7 @@
 //SOURCES lib/DebianBuilt.java
 //SOURCES lib/ImageEntries.java
 //SOURCES lib/ImageMaker.java
+//SOURCES lib/Stall.java
 //SOURCES lib/BaseImage.java
 //SOURCES lib/Boot.java
 //SOURCES lib/ClusterFile.java
@@ -54,6 +56,7 @@
 //SOURCES lib/ImageDownload.java
 //SOURCES lib/ImageImport.java
 //SOURCES lib/ImageOptions.java
+//SOURCES lib/LanPort.java
 //SOURCES lib/Readiness.java
 //SOURCES lib/SshConfig.java
 //SOURCES lib/VirtualIp.java

@@ -20,6 +20,7 @@
 //SOURCES lib/YamlFields.java
 //SOURCES lib/EachNode.java
 //SOURCES lib/Host.java
+//SOURCES lib/LanSwitch.java
 //SOURCES lib/Layout.java
 //SOURCES lib/Network.java
 //SOURCES lib/Terminal.java
@@ -28,7 +29,9 @@
 //SOURCES lib/Vm.java
 //SOURCES lib/Cluster.java
 //SOURCES lib/ImageEntries.java
+//SOURCES lib/Stall.java
 //SOURCES lib/ClusterFile.java
+//SOURCES lib/LanPort.java
 //SOURCES lib/Readiness.java
 //SOURCES lib/NodeStatus.java
 //SOURCES lib/Options.java

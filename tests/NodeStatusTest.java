@@ -11,9 +11,22 @@ import org.junit.jupiter.api.io.TempDir;
 class NodeStatusTest {
   private static final List<NodeStatus> ROWS =
       List.of(
-          new NodeStatus("gateway", "ready", 3725L, "10.240.0.10", "127.0.0.1:2200", 4194304L),
-          new NodeStatus("control0", "cloud-init", 12L, "10.240.0.11", "127.0.0.1:2201", 7L),
-          new NodeStatus("worker99", "stopped", null, "10.240.100.200", "10.240.100.200:22", null));
+          row("gateway", "ready", 3725L, "10.240.0.10", "127.0.0.1:2200", 4194304L, null),
+          row("control0", "cloud-init", 12L, "10.240.0.11", "127.0.0.1:2201", 7L, "off the LAN"),
+          row("control1", "io-error", 90L, "10.240.0.12", "127.0.0.1:2202", 8L, "disk full"),
+          row("control2", "ssh", 13L, "10.240.0.13", "127.0.0.1:2203", 9L, "off the LAN"),
+          row("worker99", "stopped", null, "10.240.100.200", "10.240.100.200:22", null, null));
+
+  private static NodeStatus row(
+      String node,
+      String stage,
+      Long seconds,
+      String address,
+      String ssh,
+      Long pid,
+      String trouble) {
+    return new NodeStatus(node, stage, seconds, address, ssh, pid, trouble);
+  }
 
   @Test
   void tableIsGolden() {
@@ -35,7 +48,6 @@ class NodeStatusTest {
     assertThat(
             NodeStatus.of(
                 cluster.node("worker0"), cluster, new Layout(folder, folder.resolve("run"))))
-        .isEqualTo(
-            new NodeStatus("worker0", "stopped", null, "10.240.0.14", "127.0.0.1:2204", null));
+        .isEqualTo(row("worker0", "stopped", null, "10.240.0.14", "127.0.0.1:2204", null, null));
   }
 }
