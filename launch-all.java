@@ -16,6 +16,7 @@
 //SOURCES lib/Subnet.java
 //SOURCES lib/Yaml.java
 //SOURCES lib/Commands.java
+//SOURCES lib/ConsoleLog.java
 //SOURCES lib/Firmware.java
 //SOURCES lib/GuestClock.java
 //SOURCES lib/Node.java
@@ -55,8 +56,10 @@
 //SOURCES lib/ImageDownload.java
 //SOURCES lib/ImageImport.java
 //SOURCES lib/ImageOptions.java
+//SOURCES lib/LanPort.java
 //SOURCES lib/Readiness.java
 //SOURCES lib/SshConfig.java
+//SOURCES lib/Stall.java
 //SOURCES lib/VirtualIp.java
 //SOURCES lib/Admission.java
 //SOURCES lib/CloudInit.java
@@ -88,11 +91,13 @@ import java.util.concurrent.Callable;
 import lib.Admission;
 import lib.Forward;
 import lib.ImageOptions;
+import lib.LanPort;
 import lib.Launch;
 import lib.Lock;
 import lib.Network;
 import lib.Node;
 import lib.Options;
+import lib.Stall;
 import lib.Terminal;
 import lib.Vm;
 import lib.VmSession;
@@ -138,14 +143,12 @@ class LaunchAll implements Callable<Integer> {
       starting.removeIf(node -> Vm.of(node, launch.layout()).alive());
       if (starting.size() < nodes.size()) {
         terminal.line("%d of %d run already", nodes.size() - starting.size(), nodes.size());
-        if (switched && !session.lan().alive()) {
-          // QEMU connects to the switch once, when it starts
-          terminal.line("the LAN switch had ended: those are off the LAN until they are restarted");
-        }
       }
+      Stall.endAll(nodes, launch.layout(), terminal);
       launch.prepare(starting);
       if (switched) {
         session.startLan();
+        LanPort.connectAll(launch.cluster(), launch.layout(), terminal);
       }
       starting.forEach(node -> session.start(node, launch.layout().node(node), queued));
       if (switched) {

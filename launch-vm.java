@@ -15,6 +15,7 @@
 //SOURCES lib/Subnet.java
 //SOURCES lib/Yaml.java
 //SOURCES lib/Commands.java
+//SOURCES lib/ConsoleLog.java
 //SOURCES lib/Firmware.java
 //SOURCES lib/Node.java
 //SOURCES lib/RecipeFiles.java
@@ -51,6 +52,7 @@
 //SOURCES lib/ImageDownload.java
 //SOURCES lib/ImageImport.java
 //SOURCES lib/ImageOptions.java
+//SOURCES lib/LanPort.java
 //SOURCES lib/SshConfig.java
 //SOURCES lib/VirtualIp.java
 //SOURCES lib/CloudInit.java
@@ -81,6 +83,7 @@ import java.util.concurrent.Callable;
 import lib.Argv;
 import lib.Commands;
 import lib.ImageOptions;
+import lib.LanPort;
 import lib.Launch;
 import lib.Lock;
 import lib.Network;
@@ -139,6 +142,7 @@ class LaunchVm implements Callable<Integer> {
       launch.prepare(List.of(node));
       if (switched) {
         session.startLan();
+        LanPort.connectAll(launch.cluster(), launch.layout(), terminal);
         session.startForward();
       }
     }

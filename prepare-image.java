@@ -14,6 +14,7 @@
 //SOURCES lib/Subnet.java
 //SOURCES lib/Yaml.java
 //SOURCES lib/Commands.java
+//SOURCES lib/ConsoleLog.java
 //SOURCES lib/Firmware.java
 //SOURCES lib/Node.java
 //SOURCES lib/RecipeFiles.java

@@ -18,6 +18,7 @@
 //SOURCES lib/Subnet.java
 //SOURCES lib/Yaml.java
 //SOURCES lib/Commands.java
+//SOURCES lib/ConsoleLog.java
 //SOURCES lib/Firmware.java
 //SOURCES lib/GuestClock.java
 //SOURCES lib/Node.java
@@ -57,8 +58,10 @@
 //SOURCES lib/ImageDownload.java
 //SOURCES lib/ImageImport.java
 //SOURCES lib/ImageOptions.java
+//SOURCES lib/LanPort.java
 //SOURCES lib/Readiness.java
 //SOURCES lib/SshConfig.java
+//SOURCES lib/Stall.java
 //SOURCES lib/VirtualIp.java
 //SOURCES lib/Admission.java
 //SOURCES lib/CloudInit.java

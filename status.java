@@ -23,6 +23,7 @@
 //SOURCES lib/YamlFields.java
 //SOURCES lib/EachNode.java
 //SOURCES lib/Host.java
+//SOURCES lib/LanSwitch.java
 //SOURCES lib/Layout.java
 //SOURCES lib/Network.java
 //SOURCES lib/Terminal.java
@@ -33,7 +34,9 @@
 //SOURCES lib/ImageEntries.java
 //SOURCES lib/Vm.java
 //SOURCES lib/ClusterFile.java
+//SOURCES lib/LanPort.java
 //SOURCES lib/Readiness.java
+//SOURCES lib/Stall.java
 //SOURCES lib/NodeStatus.java
 //SOURCES lib/Options.java
 //RUNTIME_OPTIONS -XX:+UseSerialGC -XX:TieredStopAtLevel=1

@@ -12,6 +12,7 @@ import java.util.Optional;
  * @param firmware UEFI firmware for guests, where the host has it
  * @param cores processors that the host has
  * @param memoryMiB main memory of the host in MiB
+ * @param sandbox whether QEMU can have system calls forbidden to it (Linux's seccomp)
  */
 public record Host(
     Os os,
@@ -19,7 +20,8 @@ public record Host(
     Accelerator accelerator,
     Optional<Firmware> firmware,
     int cores,
-    long memoryMiB) {
+    long memoryMiB,
+    boolean sandbox) {
 
   /** Operating systems that kubenet runs on. */
   public enum Os {

@@ -3,7 +3,9 @@ package lib;
 import java.io.IOException;
 import java.net.UnixDomainSocketAddress;
 import java.nio.channels.SocketChannel;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
 import java.time.Duration;
 
 /** The cluster LAN of network {@code user}: a {@code vde_switch} that connects the VMs. */
@@ -25,6 +27,15 @@ public record LanSwitch(Path folder) {
     } catch (IOException e) {
       return false;
     }
+  }
+
+  /**
+   * {@return when the one that answers was started: when its socket was made}
+   *
+   * @throws IOException if there is no socket
+   */
+  public FileTime since() throws IOException {
+    return Files.getLastModifiedTime(folder.resolve("ctl"));
   }
 
   /**

@@ -1,9 +1,12 @@
 package lib;
 
 import java.nio.file.Path;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /** How the VMs reach each other, the outside and the host: one NIC list and one SSH way each. */
 public sealed interface Network {
@@ -12,10 +15,15 @@ public sealed interface Network {
    * A NIC of a node.
    *
    * @param id its fixed word: {@code wan} or {@code lan}
-   * @param netdev argument of QEMU's {@code -netdev}
+   * @param netdevs arguments of QEMU's {@code -netdev}, one of which has the NIC's id
    * @param mac its hardware address
    */
-  record Nic(String id, String netdev, String mac) {}
+  record Nic(String id, List<String> netdevs, String mac) {
+    /** A NIC with one host side. */
+    public Nic(String id, String netdev, String mac) {
+      this(id, List.of(netdev), mac);
+    }
+  }
 
   /** Where a node's SSH server is reached from the host. */
   record Endpoint(String host, int port) {
@@ -56,17 +64,56 @@ public sealed interface Network {
   /**
    * No root on any system: {@code wan} is QEMU's user networking (outbound, and SSH forwarded from
    * 127.0.0.1 only), {@code lan} a port of a {@code vde_switch} that connects the nodes.
+   *
+   * <p>QEMU connects to the switch once and never again. So the NIC is in a hub inside QEMU, and
+   * the switch in another port of that hub: there it can be taken out and put in again while the
+   * guest runs, which sees nothing of it but frames that got lost.
    */
   record User() implements Network {
     /** What QEMU's user networking uses inside (QEMU manual, "-netdev user", net=). */
     public static final Subnet WAN = Subnet.parse("10.0.2.0/24");
+
+    /** QEMU's number of the hub. */
+    private static final int HUB = 0;
 
     @Override
     public List<Nic> nics(Node node, Path lan) {
       String forward = "tcp:127.0.0.1:" + node.sshPort() + "-:22";
       return List.of(
           new Nic("wan", Argv.suboptions("user", "id", "wan", "hostfwd", forward), node.wanMac()),
-          new Nic("lan", Argv.suboptions("vde", "id", "lan", "sock", lan), node.lanMac()));
+          new Nic(
+              "lan",
+              Stream.concat(
+                      Stream.of(Argv.suboptions("hubport", "id", "lan", "hubid", HUB)),
+                      uplink(lan).stream().map(User::netdev))
+                  .toList(),
+              node.lanMac()));
+    }
+
+    /**
+     * {@return the host side of {@code lan}, from the switch to the hub, each the arguments of
+     * QEMU's QMP command {@code netdev_add}}
+     */
+    public static List<Map<String, Object>> uplink(Path lan) {
+      Map<String, Object> plug = new LinkedHashMap<>();
+      plug.put("type", "vde");
+      plug.put("id", "switch");
+      plug.put("sock", lan.toString());
+      Map<String, Object> port = new LinkedHashMap<>();
+      port.put("type", "hubport");
+      port.put("id", "uplink");
+      port.put("hubid", HUB);
+      port.put("netdev", "switch");
+      return List.of(plug, port);
+    }
+
+    private static String netdev(Map<String, Object> added) {
+      Object[] keysAndValues =
+          added.entrySet().stream()
+              .skip(1) // the type is the leading word
+              .flatMap(entry -> Stream.of(entry.getKey(), entry.getValue()))
+              .toArray();
+      return Argv.suboptions(added.get("type").toString(), keysAndValues);
     }
 
     @Override

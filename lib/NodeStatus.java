@@ -8,7 +8,10 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.stream.Collectors;
 
@@ -21,6 +24,7 @@ import java.util.stream.Collectors;
  * @param address on the cluster LAN
  * @param ssh where its SSH is reached from this host
  * @param pid of QEMU; null if it does not run
+ * @param trouble what keeps it from its work, and what to do; null if nothing is known of
  * @param timeline where the time of its last launch went
  */
 public record NodeStatus(
@@ -30,6 +34,7 @@ public record NodeStatus(
     String address,
     String ssh,
     Long pid,
+    String trouble,
     List<Leg.Span> timeline) {
 
   /** {@return the status of a node; a guest that is slow to answer takes seconds} */
@@ -37,9 +42,10 @@ public record NodeStatus(
     Vm vm = Vm.of(node, layout);
     Optional<ProcessHandle> process = vm.process();
     Network.Endpoint ssh = cluster.network().ssh(node);
+    String stage = process.isEmpty() ? Stage.STOPPED.word() : stage(vm, node, cluster, layout);
     return new NodeStatus(
         node.name(),
-        process.isEmpty() ? Stage.STOPPED.word() : stage(vm, node, cluster, layout),
+        stage,
         process
             .flatMap(qemu -> qemu.info().startInstant())
             .map(start -> Duration.between(start, Instant.now()).toSeconds())
@@ -47,7 +53,19 @@ public record NodeStatus(
         node.address(),
         ssh.toString(),
         process.map(ProcessHandle::pid).orElse(null),
+        trouble(vm, stage, cluster, layout),
         BootRecord.of(layout.node(node)).spans());
+  }
+
+  private static String trouble(Vm vm, String stage, Cluster cluster, Layout layout) {
+    if (Stall.is(stage)) {
+      return new Stall(vm.node(), vm.files().disk()).words()
+          + "; free some, then launch-all.java lets it go on";
+    }
+    boolean switched = cluster.network() instanceof Network.User;
+    return switched && new LanPort(vm, new LanSwitch(layout.lan())).lost()
+        ? "off the LAN: its switch has ended; launch-all.java starts it and connects the nodes"
+        : null;
   }
 
   private static String stage(Vm vm, Node node, Cluster cluster, Layout layout) {
@@ -82,7 +100,21 @@ public record NodeStatus(
                             row.address,
                             row.ssh,
                             row.pid == null ? "-" : row.pid))
-            .collect(Collectors.joining());
+            .collect(Collectors.joining())
+        + troubles(rows);
+  }
+
+  /** A line for each trouble, with the nodes that have it. */
+  private static String troubles(List<NodeStatus> rows) {
+    Map<String, List<String>> nodes = new LinkedHashMap<>();
+    for (NodeStatus row : rows) {
+      if (row.trouble != null) {
+        nodes.computeIfAbsent(row.trouble, trouble -> new ArrayList<>()).add(row.node);
+      }
+    }
+    return nodes.entrySet().stream()
+        .map(same -> "\n" + String.join(", ", same.getValue()) + ": " + same.getKey())
+        .collect(Collectors.joining());
   }
 
   /** {@return rows for a program: an array with an object a node} */

@@ -40,7 +40,8 @@ public record Probe(Host host, String accelerator, String qemuVersion) {
     Optional<String> obstacle = os == Host.Os.LINUX ? kvmObstacle() : Optional.empty();
     if (obstacle.isPresent()) { // not remembered: the user is told how to take it away
       String line = wanted.word() + ": " + obstacle.get() + "; using tcg (slow)";
-      return new Probe(emulated, line, version(emulated));
+      Trial.Answer answer = Trial.of(emulated, Optional.empty(), Optional.empty()).qemu();
+      return new Probe(on(emulated, answer), line, answer.version());
     }
     Verdict verdict =
         new Memory(memory, key(qemu.get(), kernel), remember)
@@ -49,10 +50,11 @@ public record Probe(Host host, String accelerator, String qemuVersion) {
       // without either nothing has run yet, and a guest may still fail to
       boolean ran = kernel.isPresent() || accelerated.firmware().isPresent();
       String how = ran || os == Host.Os.DARWIN ? "works" : "QEMU starts with it";
-      return new Probe(accelerated, wanted.word() + ": " + how, verdict.qemuVersion());
+      return new Probe(
+          on(accelerated, verdict.qemu()), wanted.word() + ": " + how, verdict.qemu().version());
     }
     String line = "%s: %s; using tcg (slow)".formatted(wanted.word(), verdict.failure());
-    return new Probe(emulated, line, verdict.qemuVersion());
+    return new Probe(on(emulated, verdict.qemu()), line, verdict.qemu().version());
   }
 
   private static Verdict tried(Host host, Host emulated, Optional<Image.Kernel> kernel) {
@@ -62,13 +64,22 @@ public record Probe(Host host, String accelerator, String qemuVersion) {
             ? Trial.of(host, kernel, host.firmware())
             : Trial.of(host, Optional.empty(), Optional.empty());
     return outcome.failure().isEmpty()
-        ? new Verdict(outcome.qemuVersion(), "")
-        : new Verdict(version(emulated), (linux ? "/dev/kvm opens, but " : "") + outcome.failure());
+        ? new Verdict(outcome.qemu(), "")
+        : new Verdict(
+            Trial.of(emulated, Optional.empty(), Optional.empty()).qemu(),
+            (linux ? "/dev/kvm opens, but " : "") + outcome.failure());
   }
 
-  /** QEMU's version by a start without the accelerator in question. */
-  private static String version(Host emulated) {
-    return Trial.of(emulated, Optional.empty(), Optional.empty()).qemuVersion();
+  /** The host with what only QEMU itself can say. */
+  private static Host on(Host host, Trial.Answer qemu) {
+    return new Host(
+        host.os(),
+        host.arch(),
+        host.accelerator(),
+        host.firmware(),
+        host.cores(),
+        host.memoryMiB(),
+        qemu.sandbox());
   }
 
   /** What a verdict depends on: this boot of the host, the QEMU program, the kernel. */
@@ -102,33 +113,37 @@ public record Probe(Host host, String accelerator, String qemuVersion) {
         accelerator,
         Firmware.find(Path.of("/"), arch.word(), arch.machine(), shares(qemu)),
         Runtime.getRuntime().availableProcessors(),
-        system.getTotalMemorySize() >> 20);
+        system.getTotalMemorySize() >> 20,
+        false); // QEMU was not asked
   }
 
   /**
    * The outcome of a trial.
    *
-   * @param qemuVersion what QEMU calls itself
+   * @param qemu what QEMU says of itself
    * @param failure why the accelerator can't be used; empty if it can
    */
-  private record Verdict(String qemuVersion, String failure) {}
+  private record Verdict(Trial.Answer qemu, String failure) {}
 
   /**
-   * The last verdict in a file of three lines: key, version, failure. A trial that fails may take
-   * seconds; a host that fails it will not do better until it is booted anew.
+   * The last verdict in a file of four lines: key, version, sandbox, failure. A trial that fails
+   * may take seconds; a host that fails it will not do better until it is booted anew.
    */
   private record Memory(Path file, String key, boolean remember) {
     Verdict recall(Supplier<Verdict> trial) {
       try {
         List<String> lines = Files.exists(file) ? Files.readAllLines(file) : List.of();
-        if (lines.size() == 3 && !key.isEmpty() && lines.get(0).equals(key)) {
-          return new Verdict(lines.get(1), lines.get(2));
+        if (lines.size() == 4 && !key.isEmpty() && lines.get(0).equals(key)) {
+          boolean sandbox = Boolean.parseBoolean(lines.get(2));
+          return new Verdict(new Trial.Answer(lines.get(1), sandbox), lines.get(3));
         }
       } catch (IOException e) {
         // unreadable: try again
       }
       Verdict verdict = trial.get();
-      String content = key + "\n" + verdict.qemuVersion() + "\n" + verdict.failure() + "\n";
+      Trial.Answer qemu = verdict.qemu();
+      String content =
+          String.join("\n", key, qemu.version(), "" + qemu.sandbox(), verdict.failure()) + "\n";
       if (remember) {
         Plan.cacheFolder(file.getParent());
         new Plan.Write(file, content, false).run();

@@ -127,10 +127,13 @@ public record Provision(
     # Boots %s: the exact command that kubenet runs. More arguments go to QEMU.
     set -eu
     umask 077
-    exec %s \\
+    %sexec %s \\
       "$@"
     """
-        .formatted(node.name(), command(node).toShellLines());
+        .formatted(
+            node.name(),
+            ConsoleLog.bound(layout.node(node).console()),
+            command(node).toShellLines());
   }
 
   private static SshKey key(Path file) {

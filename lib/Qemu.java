@@ -29,6 +29,7 @@ public final class Qemu {
         .option("-name", name)
         .add("-nodefaults", "-no-user-config")
         .add("-nographic")
+        .then(sandbox(host))
         .then(machine(host))
         .option("-smp", size.cpus())
         .option("-m", size.memoryMiB() + "M")
@@ -85,6 +86,19 @@ public final class Qemu {
         .add("-no-reboot");
   }
 
+  /**
+   * System calls that an emulator has no use for are its end: a guest that breaks out of it can
+   * start no program and become nobody else (seccomp(2)). The set is that of libvirt.
+   */
+  private static Argv sandbox(Host host) {
+    return host.sandbox()
+        ? Argv.empty()
+            .option(
+                "-sandbox",
+                "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny")
+        : Argv.empty();
+  }
+
   private static Argv machine(Host host) {
     return Argv.empty()
         .option("-machine", machineType(host))
@@ -127,7 +141,10 @@ public final class Qemu {
   private static Argv nics(List<Network.Nic> nics) {
     Argv options = Argv.empty();
     for (Network.Nic nic : nics) {
-      options = options.option("-netdev", nic.netdev()).option("-device", Network.device(nic));
+      for (String netdev : nic.netdevs()) {
+        options = options.option("-netdev", netdev);
+      }
+      options = options.option("-device", Network.device(nic));
     }
     return options;
   }

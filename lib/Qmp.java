@@ -95,6 +95,25 @@ public final class Qmp implements Closeable {
     return version;
   }
 
+  /** {@return whether this QEMU was built with a command line option that has parameters} */
+  public boolean takes(String option) throws IOException {
+    try {
+      execute("query-command-line-options", Map.of("option", option));
+      return true;
+    } catch (Refusal e) {
+      return false;
+    }
+  }
+
+  /** QEMU's words for why it did not do something. */
+  public static final class Refusal extends IOException {
+    private static final long serialVersionUID = 1;
+
+    private Refusal(String words) {
+      super(words);
+    }
+  }
+
   /** {@return what QEMU answers to a command without arguments} */
   public JsonNode execute(String command) throws IOException {
     return execute(command, Map.of());
@@ -103,7 +122,8 @@ public final class Qmp implements Closeable {
   /**
    * {@return what QEMU answers to a command}
    *
-   * @throws IOException with QEMU's words if it refuses, or if no answer comes in time
+   * @throws Refusal if QEMU does not do it
+   * @throws IOException if no answer comes in time
    */
   public JsonNode execute(String command, Map<String, ?> arguments) throws IOException {
     Map<String, ?> request =
@@ -116,7 +136,7 @@ public final class Qmp implements Closeable {
     }
     JsonNode answer = message("return", "error");
     if (answer.has("error")) {
-      throw new IOException(
+      throw new Refusal(
           "QEMU refused " + command + ": " + answer.path("error").path("desc").asText());
     }
     return answer.path("return");

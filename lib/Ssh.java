@@ -2,6 +2,10 @@
 //DEPS org.slf4j:slf4j-nop:2.0.20
 package lib;
 
+import com.hierynomus.sshj.key.KeyAlgorithms;
+import com.hierynomus.sshj.transport.cipher.ChachaPolyCiphers;
+import com.hierynomus.sshj.transport.cipher.GcmCiphers;
+import com.hierynomus.sshj.transport.mac.Macs;
 import java.io.ByteArrayOutputStream;
 import java.io.Closeable;
 import java.io.IOException;
@@ -17,12 +21,14 @@ import java.util.Base64;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import net.schmizz.sshj.Config;
 import net.schmizz.sshj.DefaultConfig;
 import net.schmizz.sshj.SSHClient;
 import net.schmizz.sshj.common.Buffer;
 import net.schmizz.sshj.connection.ConnectionException;
 import net.schmizz.sshj.connection.channel.direct.Session;
 import net.schmizz.sshj.transport.TransportException;
+import net.schmizz.sshj.transport.kex.Curve25519SHA256;
 import net.schmizz.sshj.transport.verification.HostKeyVerifier;
 import net.schmizz.sshj.userauth.UserAuthException;
 
@@ -74,7 +80,7 @@ public final class Ssh implements Closeable {
   public static Ssh login(
       Network.Endpoint endpoint, String user, SshKey hostKey, Path identity, Duration limit)
       throws IOException {
-    SSHClient client = new SSHClient(new DefaultConfig());
+    SSHClient client = new SSHClient(modern());
     Pinned pinned = new Pinned(hostKey.publicWords());
     client.addHostKeyVerifier(pinned);
     client.setConnectTimeout((int) limit.toMillis());
@@ -106,6 +112,24 @@ public final class Ssh implements Closeable {
       }
       throw e;
     }
+  }
+
+  /**
+   * The algorithms that are offered: what every OpenSSH server of the last ten years takes and
+   * nobody advises against. sshj's own list ends with SHA-1, CBC and MD5 (its DefaultConfig).
+   */
+  private static Config modern() {
+    DefaultConfig config = new DefaultConfig();
+    config.setKeyExchangeFactories(
+        List.of(new Curve25519SHA256.Factory(), new Curve25519SHA256.FactoryLibSsh()));
+    config.setKeyAlgorithms(List.of(KeyAlgorithms.EdDSA25519()));
+    config.setCipherFactories(
+        List.of(
+            ChachaPolyCiphers.CHACHA_POLY_OPENSSH(),
+            GcmCiphers.AES256GCM(),
+            GcmCiphers.AES128GCM()));
+    config.setMACFactories(List.of(Macs.HMACSHA2256Etm(), Macs.HMACSHA2512Etm()));
+    return config;
   }
 
   /** Whether a login ended without an answer: a guest on its way up closes connections. */

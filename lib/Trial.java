@@ -20,12 +20,22 @@ public final class Trial {
   private Trial() {}
 
   /**
+   * What QEMU says of itself.
+   *
+   * @param version such as {@code 7.2.22}; empty if it never answered
+   * @param sandbox whether it was built with {@code -sandbox}
+   */
+  public record Answer(String version, boolean sandbox) {
+    static final Answer NONE = new Answer("", false);
+  }
+
+  /**
    * What a trial found.
    *
-   * @param qemuVersion what QEMU calls itself, such as {@code 7.2.22}; empty if it never answered
+   * @param qemu what QEMU says of itself
    * @param failure what went wrong, to follow "but"; empty if nothing did
    */
-  public record Outcome(String qemuVersion, String failure) {}
+  public record Outcome(Answer qemu, String failure) {}
 
   /** {@return the outcome for a host; without a kernel and firmware, that QEMU answers must do} */
   public static Outcome of(Host host, Optional<Image.Kernel> kernel, Optional<Firmware> firmware) {
@@ -44,7 +54,7 @@ public final class Trial {
       Duration limit = kernel.isPresent() ? LIMIT : FIRMWARE;
       return watch(process, first, limit, console, qmp, errors);
     } catch (IOException e) {
-      return new Outcome("", "could not be tried: " + e.getMessage());
+      return new Outcome(Answer.NONE, "could not be tried: " + e.getMessage());
     } finally {
       if (process != null) {
         process.destroyForcibly();
@@ -60,37 +70,37 @@ public final class Trial {
       Path console,
       Path qmp,
       Path errors) {
-    Optional<String> version =
-        Wait.until(LIMIT, Duration.ofMillis(20), () -> answer(process, qmp))
-            .filter(v -> !v.isEmpty());
+    Answer answer =
+        Wait.until(LIMIT, Duration.ofMillis(20), () -> answer(process, qmp)).orElse(Answer.NONE);
+    boolean answered = !answer.version().isEmpty();
     boolean spoke =
-        version.isPresent()
+        answered
             && (first.isEmpty()
                 || Wait.until(
                     limit,
                     () -> !process.isAlive() || speaks(console, first.get()) || fails(errors)));
     if (spoke && process.isAlive() && !fails(errors)) {
-      return new Outcome(version.get(), "");
+      return new Outcome(answer, "");
     }
     if (!process.isAlive()) {
-      return new Outcome(version.orElse(""), "QEMU stopped with \"" + lastWords(errors) + "\"");
+      return new Outcome(answer, "QEMU stopped with \"" + lastWords(errors) + "\"");
     }
     if (fails(errors)) {
-      return new Outcome(version.orElse(""), "a guest ended with \"KVM internal error\"");
+      return new Outcome(answer, "a guest ended with \"KVM internal error\"");
     }
     return new Outcome(
-        version.orElse(""),
-        (version.isPresent() ? "a guest printed nothing" : "QEMU did not answer")
-            + " within %d s".formatted((version.isPresent() ? limit : LIMIT).toSeconds()));
+        answer,
+        (answered ? "a guest printed nothing" : "QEMU did not answer")
+            + " within %d s".formatted((answered ? limit : LIMIT).toSeconds()));
   }
 
-  /** QEMU's version; empty text once it has ended; nothing while it is not up yet. */
-  private static Optional<String> answer(Process process, Path qmp) {
+  /** {@link Answer#NONE} once it has ended; nothing while it is not up yet. */
+  private static Optional<Answer> answer(Process process, Path qmp) {
     if (!process.isAlive()) {
-      return Optional.of("");
+      return Optional.of(Answer.NONE);
     }
     try (Qmp conversation = Qmp.connect(qmp, LIMIT)) {
-      return Optional.of(conversation.version());
+      return Optional.of(new Answer(conversation.version(), conversation.takes("sandbox")));
     } catch (IOException e) {
       return Optional.empty();
     }

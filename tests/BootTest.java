@@ -59,7 +59,8 @@ class BootTest {
         accelerator,
         firmware ? Optional.of(FIRMWARE) : Optional.empty(),
         2,
-        4096);
+        4096,
+        true);
   }
 
   private static Image image(boolean kernel) {

@@ -30,12 +30,12 @@ class HeaderTest {
           "ImageEntries",
           "Cluster",
           "Boot ClusterFile Forward HostNetwork SshConfig VirtualIp",
-          "CloudInit Qemu",
+          "CloudInit ConsoleLog Qemu",
           // From here on files touch the world.
           "BootRecord Commands EachNode Lock Meter Qmp RecipeFiles Wait WebProxy",
           "HostSurvey LanSwitch Plan QemuImg Sessions Ssh Terminal Tool Trial Vm",
-          "DebianBuilt Download ImageMaker Probe Progress Provision Readiness Remains RoleFiles"
-              + " Shutdown VmSession",
+          "DebianBuilt Download ImageMaker LanPort Probe Progress Provision Readiness Remains"
+              + " RoleFiles Shutdown Stall VmSession",
           "Admission BaseImage ImageDownload ImageImport ImageOptions NodeStatus Options Preflight"
               + " ReadyAll SshSession",
           "Bake ImageBuild ImageStore",
@@ -47,17 +47,21 @@ class HeaderTest {
 
   /** Which package comes with which library. */
   private static final Map<String, String> LIBRARIES =
-      Map.of(
-          "com.fasterxml.jackson.", "com.fasterxml.jackson.dataformat:jackson-dataformat-yaml",
-          "com.google.googlejavaformat.", "com.google.googlejavaformat:google-java-format",
-          "me.tongfei.", "me.tongfei:progressbar",
-          "net.schmizz.", "com.hierynomus:sshj",
-          "org.assertj.", "org.assertj:assertj-core",
-          "org.junit.jupiter.", "org.junit.jupiter:junit-jupiter",
-          "org.junit.platform.", "org.junit.platform:junit-platform-launcher",
-          "org.yaml.snakeyaml.", "com.fasterxml.jackson.dataformat:jackson-dataformat-yaml",
-          "org.zeroturnaround.", "org.zeroturnaround:zt-exec",
-          "picocli.", "info.picocli:picocli");
+      Map.ofEntries(
+          Map.entry(
+              "com.fasterxml.jackson.", "com.fasterxml.jackson.dataformat:jackson-dataformat-yaml"),
+          Map.entry(
+              "com.google.googlejavaformat.", "com.google.googlejavaformat:google-java-format"),
+          Map.entry("me.tongfei.", "me.tongfei:progressbar"),
+          Map.entry("com.hierynomus.", "com.hierynomus:sshj"),
+          Map.entry("net.schmizz.", "com.hierynomus:sshj"),
+          Map.entry("org.assertj.", "org.assertj:assertj-core"),
+          Map.entry("org.junit.jupiter.", "org.junit.jupiter:junit-jupiter"),
+          Map.entry("org.junit.platform.", "org.junit.platform:junit-platform-launcher"),
+          Map.entry(
+              "org.yaml.snakeyaml.", "com.fasterxml.jackson.dataformat:jackson-dataformat-yaml"),
+          Map.entry("org.zeroturnaround.", "org.zeroturnaround:zt-exec"),
+          Map.entry("picocli.", "info.picocli:picocli"));
 
   /** Libraries that no file imports: they only have to be there at run time. */
   private static final Set<String> RUNTIME_ONLY = Set.of("org.slf4j:slf4j-nop");

@@ -74,7 +74,8 @@ final class Lab {
     boolean x86 = arch == Host.Arch.X86_64;
     Firmware firmware =
         os == Host.Os.LINUX ? (x86 ? OVMF : AAVMF) : (x86 ? BREW_X86_64 : BREW_AARCH64);
-    return new Host(os, arch, accelerator, Optional.of(firmware), 8, 32768);
+    boolean sandbox = os == Host.Os.LINUX;
+    return new Host(os, arch, accelerator, Optional.of(firmware), 8, 32768, sandbox);
   }
 
   /** The networks that an operating system has. */

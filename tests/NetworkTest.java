@@ -21,7 +21,13 @@ class NetworkTest {
             List.of(
                 new Network.Nic(
                     "wan", "user,id=wan,hostfwd=tcp:127.0.0.1:2204-:22", "52:54:00:57:00:04"),
-                new Network.Nic("lan", "vde,id=lan,sock=/run/a,,b/lan", "52:54:00:4c:00:04")));
+                new Network.Nic(
+                    "lan",
+                    List.of(
+                        "hubport,id=lan,hubid=0",
+                        "vde,id=switch,sock=/run/a,,b/lan",
+                        "hubport,id=uplink,hubid=0,netdev=switch"),
+                    "52:54:00:4c:00:04")));
     assertThat(network.ssh(node)).isEqualTo(new Network.Endpoint("127.0.0.1", 2204));
     assertThat(network.needsRoot()).isFalse();
   }

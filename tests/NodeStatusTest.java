@@ -19,12 +19,55 @@ class NodeStatusTest {
 
   private static final List<NodeStatus> ROWS =
       List.of(
-          new NodeStatus(
-              "gateway", "ready", 3725L, "10.240.0.10", "127.0.0.1:2200", 4194304L, LEGS),
-          new NodeStatus(
-              "control0", "cloud-init", 12L, "10.240.0.11", "127.0.0.1:2201", 7L, List.of()),
-          new NodeStatus(
-              "worker99", "stopped", null, "10.240.100.200", "10.240.100.200:22", null, List.of()));
+          row("gateway", "ready", 3725L, "10.240.0.10", "127.0.0.1:2200", 4194304L, null, LEGS),
+          row(
+              "control0",
+              "cloud-init",
+              12L,
+              "10.240.0.11",
+              "127.0.0.1:2201",
+              7L,
+              "off the LAN",
+              List.of()),
+          row(
+              "control1",
+              "io-error",
+              90L,
+              "10.240.0.12",
+              "127.0.0.1:2202",
+              8L,
+              "disk full",
+              List.of()),
+          row(
+              "control2",
+              "ssh",
+              13L,
+              "10.240.0.13",
+              "127.0.0.1:2203",
+              9L,
+              "off the LAN",
+              List.of()),
+          row(
+              "worker99",
+              "stopped",
+              null,
+              "10.240.100.200",
+              "10.240.100.200:22",
+              null,
+              null,
+              List.of()));
+
+  private static NodeStatus row(
+      String node,
+      String stage,
+      Long seconds,
+      String address,
+      String ssh,
+      Long pid,
+      String trouble,
+      List<Leg.Span> timeline) {
+    return new NodeStatus(node, stage, seconds, address, ssh, pid, trouble, timeline);
+  }
 
   @Test
   void tableIsGolden() {
@@ -47,7 +90,14 @@ class NodeStatusTest {
             NodeStatus.of(
                 cluster.node("worker0"), cluster, new Layout(folder, folder.resolve("run"))))
         .isEqualTo(
-            new NodeStatus(
-                "worker0", "stopped", null, "10.240.0.14", "127.0.0.1:2204", null, List.of()));
+            row(
+                "worker0",
+                "stopped",
+                null,
+                "10.240.0.14",
+                "127.0.0.1:2204",
+                null,
+                null,
+                List.of()));
   }
 }

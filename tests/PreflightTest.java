@@ -49,7 +49,9 @@ class PreflightTest {
 
   private static Probe probe(Host.Os os, Host.Arch arch, long memoryMiB, String version) {
     return new Probe(
-        new Host(os, arch, Host.Accelerator.TCG, Optional.empty(), 2, memoryMiB), "", version);
+        new Host(os, arch, Host.Accelerator.TCG, Optional.empty(), 2, memoryMiB, true),
+        "",
+        version);
   }
 
   private static Probe linux(long memoryMiB, String version) {

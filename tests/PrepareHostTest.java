@@ -217,7 +217,7 @@ class PrepareHostTest {
   void qemuOpensItsTapAsTheUserItIsFor() throws Exception {
     prepare("--yes").succeeded();
     Node node = cluster.node("control0");
-    String netdev = new Network.Bridge().nics(node, folder).get(0).netdev();
+    String netdev = new Network.Bridge().nics(node, folder).get(0).netdevs().get(0);
     List<String> qemu = new ArrayList<>(List.of("qemu-system-x86_64", "-S", "-nodefaults"));
     qemu.addAll(List.of("-nographic", "-monitor", "none", "-netdev", netdev));
     qemu.addAll(List.of("-device", "virtio-net-pci,romfile=,netdev=lan"));

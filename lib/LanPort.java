@@ -1,0 +1,78 @@
+package lib;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.attribute.FileTime;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Collectors;
+
+/**
+ * A running VM's port of the LAN switch. QEMU connects to the switch once; after the switch was
+ * started anew, the VM has to be connected again, which its guest does not notice.
+ */
+public record LanPort(Vm vm, LanSwitch lan) {
+  private static final Duration ANSWER = Duration.ofSeconds(5);
+
+  /** {@return whether the VM runs and the switch that it was connected to has ended} */
+  public boolean lost() {
+    if (!vm.alive()) {
+      return false;
+    }
+    try {
+      // QEMU writes its pid file when it starts; connecting it again sets the file's time
+      FileTime connected = Files.getLastModifiedTime(vm.files().pid());
+      return !lan.alive() || lan.since().compareTo(connected) > 0;
+    } catch (IOException e) {
+      return false; // it ended meanwhile, or the switch did and the next look sees it
+    }
+  }
+
+  /**
+   * Connects the VM to the switch that runs now.
+   *
+   * @throws Problem with QEMU's words if it does not let itself be connected
+   */
+  public void connect() {
+    List<Map<String, Object>> uplink = Network.User.uplink(lan.folder());
+    try (Qmp qmp = Qmp.connect(vm.files().qmp(), ANSWER)) {
+      for (int i = uplink.size() - 1; i >= 0; i--) {
+        remove(qmp, uplink.get(i).get("id"));
+      }
+      for (Map<String, Object> netdev : uplink) {
+        qmp.execute("netdev_add", netdev);
+      }
+      Files.setLastModifiedTime(vm.files().pid(), lan.since());
+    } catch (IOException e) {
+      throw new Problem(
+          "%s cannot be connected to the LAN: %s".formatted(vm.node().name(), e.getMessage()),
+          "stop and launch it: stop-all.java --only " + vm.node().name(),
+          e);
+    }
+  }
+
+  private static void remove(Qmp qmp, Object id) throws IOException {
+    try {
+      qmp.execute("netdev_del", Map.of("id", id));
+    } catch (Qmp.Refusal e) {
+      // not there: a run that did this before was killed half-way
+    }
+  }
+
+  /** Connects every VM of a cluster that has lost the switch, and says which. */
+  public static void connectAll(Cluster cluster, Layout layout, Terminal terminal) {
+    LanSwitch lan = new LanSwitch(layout.lan());
+    List<LanPort> lost =
+        cluster.nodes().stream()
+            .map(node -> new LanPort(Vm.of(node, layout), lan))
+            .filter(LanPort::lost)
+            .toList();
+    lost.forEach(LanPort::connect);
+    if (!lost.isEmpty()) {
+      terminal.line(
+          "the LAN switch had ended; connected again: %s",
+          lost.stream().map(port -> port.vm.node().name()).collect(Collectors.joining(", ")));
+    }
+  }
+}

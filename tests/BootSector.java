@@ -1,0 +1,46 @@
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.HexFormat;
+
+/**
+ * Guests of 512 bytes, started by the BIOS that QEMU brings along: they run in a second, for next
+ * to nothing. 16-bit x86 code, written by hand.
+ */
+enum BootSector {
+  /** Waits for ever, as a guest does that has no operating system. */
+  HALTS("fa f4 eb fc"), // cli; again: hlt; jmp again
+
+  /** Prints dots on the serial port for ever. */
+  PRINTS("ba f8 03 b0 2e ee eb fd"), // mov dx,3f8h; mov al,'.'; again: out dx,al; jmp again
+
+  /** Writes 32 KiB after 32 KiB to its disk, from 1 MiB on, and prints a dot after each. */
+  WRITES(
+      "fa 31 c0 8e d8 8e d0 bc 00 7c fb" // cli; ds = ss = 0; sp = 7c00h; sti
+          + " be 00 7d b8 00 43 b2 80 cd 13" // again: extended write (int 13h, 43h) by the packet
+          + " 66 83 06 08 7d 40" // its sector += 64
+          + " ba f8 03 b0 2e ee eb e8"); // print a dot; jmp again
+
+  private static final int PACKET = 0x100;
+  private static final int BYTES = 1 << 20;
+
+  private final byte[] code;
+
+  BootSector(String code) {
+    this.code = HexFormat.of().parseHex(code.replace(" ", ""));
+  }
+
+  /** Writes a raw disk of 1 MiB that starts with it. */
+  Path write(Path file) throws IOException {
+    ByteBuffer disk = ByteBuffer.wrap(Arrays.copyOf(code, BYTES)).order(ByteOrder.LITTLE_ENDIAN);
+    // the packet of WRITES: its size, 64 sectors, from this very code on, to sector 2048
+    disk.position(PACKET);
+    disk.put((byte) 16).put((byte) 0).putShort((short) 64).putShort((short) 0);
+    disk.putShort((short) 0x7c0).putLong(2048);
+    disk.put(510, (byte) 0x55).put(511, (byte) 0xaa);
+    return Files.write(file, disk.array());
+  }
+}

@@ -1,0 +1,163 @@
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import lib.Node;
+import lib.Wait;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+/** Processes that are killed, and hosts that lose power, under the real scripts. */
+class KillTest {
+  private TinyCluster tiny;
+
+  @BeforeEach
+  void launch() {
+    tiny = TinyCluster.make();
+    tiny.launch();
+  }
+
+  @AfterEach
+  void end() {
+    tiny.close();
+  }
+
+  private void kill(String node) {
+    ProcessHandle qemu = tiny.vm(node).process().orElseThrow();
+    qemu.destroyForcibly();
+    qemu.onExit().join();
+  }
+
+  @Test
+  @Fault(
+      value = "kill -9 of one VM",
+      promise = "status says stopped; launch-all starts that one again, and leaves the others")
+  void oneVm() {
+    long gateway = tiny.pids().get("gateway");
+    kill("worker0");
+
+    assertThat(tiny.stages()).containsPattern("(?m)^worker0 +stopped");
+    assertThat(tiny.panes()).contains("vms worker0 dead");
+    tiny.launch();
+    assertThat(tiny.pids().get("gateway")).isEqualTo(gateway);
+  }
+
+  @Test
+  @Fault(
+      value = "kill -9 of all VMs",
+      promise = "launch-all starts them again; stop-all has nothing left to stop")
+  void allVms() {
+    tiny.nodes().forEach(node -> kill(node.name()));
+    assertThat(tiny.stages()).containsPattern("(?m)^gateway +stopped");
+    tiny.launch();
+
+    tiny.nodes().forEach(node -> kill(node.name()));
+    tiny.run("stop-all").succeeded().quiet();
+    tiny.assertStopped();
+  }
+
+  @Test
+  @Fault(
+      value = "kill -9 of the tmux server",
+      promise = "the VMs end with their terminals; launch-all makes the session anew")
+  void theTmuxServer() {
+    ProcessHandle server =
+        ProcessHandle.of(Long.parseLong(tiny.tmux("display-message", "-p", "#{pid}")))
+            .orElseThrow();
+    server.destroyForcibly();
+    assertThat(Wait.until(Duration.ofSeconds(10), () -> tiny.pids().isEmpty())).isTrue();
+
+    assertThat(tiny.stages()).containsPattern("(?m)^gateway +stopped");
+    tiny.launch();
+  }
+
+  @Test
+  @Fault(
+      value = "power cut, then boot: stale pid files and sockets, no processes",
+      promise = "nothing is taken for alive; launch-all starts everything from its disks")
+  void aPowerCut() throws IOException {
+    powerCut();
+    for (Node node : tiny.nodes()) {
+      assertThat(tiny.layout().node(node).pid()).exists();
+      assertThat(tiny.layout().node(node).qmp()).exists();
+    }
+    assertThat(tiny.layout().lan().resolve("ctl")).exists();
+
+    assertThat(tiny.stages()).containsPattern("(?m)^gateway +stopped");
+    tiny.launch();
+  }
+
+  @Test
+  @Fault(
+      value = "power cut, and /tmp is empty after the boot",
+      promise = "the sockets' folder is made anew; launch-all starts everything from its disks")
+  void aPowerCutThatEmptiesTmp() throws IOException {
+    powerCut();
+    CommandResult.remove(tiny.layout().runtime());
+
+    assertThat(tiny.stages()).containsPattern("(?m)^gateway +stopped");
+    tiny.launch();
+  }
+
+  @Test
+  @Fault(
+      value = "after a power cut a VM's pid is another process's",
+      promise = "it is neither taken for the VM nor signalled, by no script")
+  void aPidThatIsAnotherProcesss() throws Exception {
+    powerCut();
+    Process foreign = new ProcessBuilder("sleep", "120").start();
+    try {
+      for (Node node : tiny.nodes()) {
+        Files.writeString(tiny.layout().node(node).pid(), foreign.pid() + "\n");
+      }
+      assertThat(tiny.stages()).containsPattern("(?m)^gateway +stopped");
+      tiny.run("stop-all").succeeded().quiet();
+      tiny.launch();
+      tiny.run("stop-all").succeeded().quiet();
+      assertThat(foreign.isAlive()).isTrue();
+    } finally {
+      foreign.destroyForcibly().onExit().join();
+    }
+  }
+
+  private void powerCut() {
+    List<ProcessHandle> all =
+        List.of("qemu-system", "vde_switch", "forward.sh").stream()
+            .flatMap(word -> tiny.processes(word).stream())
+            .map(line -> Long.parseLong(line.split(" ")[0]))
+            .flatMap(pid -> ProcessHandle.of(pid).stream())
+            .toList();
+    String server = tiny.tmux("display-message", "-p", "#{pid}");
+    ProcessHandle.of(Long.parseLong(server)).ifPresent(ProcessHandle::destroyForcibly);
+    all.forEach(ProcessHandle::destroyForcibly);
+    assertThat(Wait.until(Duration.ofSeconds(10), () -> tiny.processes("").isEmpty())).isTrue();
+  }
+
+  @Test
+  @Fault(value = "the same command twice", promise = "no file, no process and no pane changes")
+  void twice() {
+    Map<String, Long> pids = tiny.pids();
+    Map<String, String> state = CommandResult.tree(tiny.layout().state());
+    Map<String, String> runtime = CommandResult.tree(tiny.layout().runtime());
+    List<String> panes = tiny.panes();
+
+    tiny.run("launch-all").succeeded().quiet().prints("2 of 2 run already");
+
+    assertThat(tiny.pids()).isEqualTo(pids);
+    assertThat(tiny.panes()).isEqualTo(panes);
+    assertThat(unguested(CommandResult.tree(tiny.layout().state()))).isEqualTo(unguested(state));
+    assertThat(CommandResult.tree(tiny.layout().runtime())).isEqualTo(runtime);
+    tiny.run("stop-all").succeeded().quiet();
+    tiny.run("stop-all").succeeded().quiet();
+  }
+
+  /** Without what a running guest changes. */
+  private static Map<String, String> unguested(Map<String, String> tree) {
+    tree.keySet().removeIf(path -> path.matches(".*/(console\\.log|disk\\.qcow2)"));
+    return tree;
+  }
+}

@@ -1,0 +1,254 @@
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
+import java.util.stream.Stream;
+import lib.Argv;
+import lib.Cluster;
+import lib.ClusterFile;
+import lib.Commands;
+import lib.LanSwitch;
+import lib.Layout;
+import lib.Node;
+import lib.Vm;
+import lib.Wait;
+
+/**
+ * A cluster for faults: the real scripts, real QEMU, tmux and LAN switch, but guests that are a
+ * {@link BootSector}. It has a tmux server of its own, and leaves nothing.
+ */
+final class TinyCluster implements AutoCloseable {
+  private static final String CONFIG =
+      """
+      name: tiny
+      sshPorts: %d
+      boot: bios
+      images: [./tiny.img]
+      loadBalancer: {hostPorts: %d}
+      roles:
+        gateway: {count: 1, cpus: 1, memory: 256M, disk: 4G}
+        control: {count: 1, cpus: 1, memory: 256M, disk: 4G}
+        worker:  {count: 1, cpus: 1, memory: 256M, disk: 4G}
+      """;
+
+  /** Two nodes, as even the smallest machine boots two at a time. */
+  private static final String NODES = "gateway,worker0";
+
+  private static final Path CACHE = cache();
+  private static final int PORTS = 31000;
+  private static int clusters;
+
+  private final Path top;
+  private final Path folder;
+  private final Cluster cluster;
+  private final Layout layout;
+
+  private TinyCluster(Path top, Path folder, Cluster cluster) {
+    this.top = top;
+    this.folder = folder;
+    this.cluster = cluster;
+    this.layout = Layout.of(folder.resolve(".kubenet"));
+  }
+
+  /** A cluster whose guests wait for ever. */
+  static TinyCluster make() {
+    return make(BootSector.HALTS, "a b");
+  }
+
+  /**
+   * A cluster.
+   *
+   * @param name of its folder
+   */
+  static TinyCluster make(BootSector guest, String name) {
+    try {
+      Path top = Files.createTempDirectory(Path.of("/tmp"), "kubenet-tiny-");
+      return in(top, Files.createDirectories(top.resolve(name)), guest);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  /** A cluster in a folder that is there; tmux has its socket in {@code top}. */
+  static TinyCluster in(Path top, Path folder, BootSector guest) throws IOException {
+    CommandResult.buildAll();
+    int ports = PORTS + 10 * (clusters++ % 40);
+    String config = CONFIG.formatted(ports, ports + 500);
+    Files.writeString(folder.resolve("cluster.yaml"), config);
+    guest.write(folder.resolve("tiny.img"));
+    Files.createDirectories(
+        top.resolve("tmux"),
+        PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
+    return new TinyCluster(top, folder, ClusterFile.parse("cluster.yaml", config));
+  }
+
+  /** One for all tests of a run: an image and the trial of the accelerator are made once. */
+  private static Path cache() {
+    try {
+      Path cache = Files.createTempDirectory(Path.of("/tmp"), "kubenet-cache-");
+      Runtime.getRuntime().addShutdownHook(new Thread(() -> CommandResult.remove(cache)));
+      return cache;
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  Path folder() {
+    return folder;
+  }
+
+  Path top() {
+    return top;
+  }
+
+  Cluster cluster() {
+    return cluster;
+  }
+
+  Layout layout() {
+    return layout;
+  }
+
+  LanSwitch lan() {
+    return new LanSwitch(layout.lan());
+  }
+
+  /** Its nodes: a gateway and a worker. */
+  List<Node> nodes() {
+    return cluster.select(List.of(NODES.split(",")));
+  }
+
+  Vm vm(String node) {
+    return Vm.of(cluster.node(node), layout);
+  }
+
+  /** The pids of the VMs that live. */
+  Map<String, Long> pids() {
+    Map<String, Long> pids = new TreeMap<>();
+    for (Node node : cluster.nodes()) {
+      Optional<ProcessHandle> process = Vm.of(node, layout).process();
+      process.ifPresent(qemu -> pids.put(node.name(), qemu.pid()));
+    }
+    return pids;
+  }
+
+  /** A script that is not yet started, for its nodes. */
+  CommandResult.Call call(String script, String... arguments) {
+    List<String> words = new ArrayList<>(List.of(arguments));
+    boolean whole = script.equals("stop-all"); // what all nodes share goes with it
+    if (!whole && !words.contains("--only")) {
+      words.addAll(List.of("--only", NODES));
+    }
+    return CommandResult.script(script, words.toArray(String[]::new))
+        .in(folder)
+        .with("KUBENET_CACHE", CACHE)
+        .with("LC_ALL", "C.UTF-8")
+        .with("TMUX_TMPDIR", top.resolve("tmux"));
+  }
+
+  CommandResult run(String script, String... arguments) {
+    return call(script, arguments).run();
+  }
+
+  /** Launches its nodes, which run then. */
+  CommandResult launch() {
+    CommandResult launch = run("launch-all").succeeded().quiet();
+    assertRuns();
+    return launch;
+  }
+
+  /** Fails unless all that belongs to a cluster that runs is there, once. */
+  void assertRuns() {
+    for (Node node : nodes()) {
+      assertThat(Vm.of(node, layout).status()).as(node.name()).contains("running");
+    }
+    assertThat(lan().alive()).as("the LAN switch answers").isTrue();
+    assertThat(processes("qemu-system")).as("QEMUs").hasSize(2);
+    assertThat(processes("vde_switch")).as("LAN switches").hasSize(1);
+    assertThat(panes())
+        .containsExactlyInAnyOrder(
+            "lan lan alive", "vms gateway alive", "vms worker0 alive", "forward forward alive");
+    assertDisksAreWhole();
+  }
+
+  /** Fails unless nothing runs. */
+  void assertStopped() {
+    assertThat(pids()).isEmpty();
+    boolean gone = Wait.until(Duration.ofSeconds(15), () -> processes("").isEmpty());
+    assertThat(gone).as("no process is left: %s", processes("")).isTrue();
+    assertThat(panes()).isEmpty();
+    assertDisksAreWhole();
+  }
+
+  private void assertDisksAreWhole() {
+    for (Node node : nodes()) {
+      Path disk = layout.node(node).disk();
+      if (Files.exists(disk)) {
+        Argv check = Argv.of("qemu-img", "check", "-q", "-U", disk.toString());
+        assertThat(Commands.run(check).exit()).as("check of " + disk).isZero();
+      }
+    }
+  }
+
+  /** The processes that have a path of this cluster, and this word, in their command. */
+  List<String> processes(String word) {
+    try (Stream<Path> all = Files.list(Path.of("/proc"))) {
+      return all.filter(process -> process.getFileName().toString().matches("[0-9]+"))
+          .map(process -> process.getFileName() + " " + command(process))
+          .filter(line -> line.contains(word) && !line.contains(" tmux "))
+          .filter(line -> line.contains("" + layout.state()) || line.contains("" + layout.lan()))
+          .toList();
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  private static String command(Path process) {
+    try {
+      return Files.readString(process.resolve("cmdline")).replace('\0', ' ');
+    } catch (IOException e) {
+      return ""; // it ended meanwhile
+    }
+  }
+
+  /** The panes of session {@code tiny-vms}: window, title, alive or dead. */
+  List<String> panes() {
+    String format = "#{window_name} #{@node} #{?pane_dead,dead,alive}";
+    return tmux("list-panes", "-s", "-t", "=tiny-vms:", "-F", format).lines().toList();
+  }
+
+  String tmux(String... arguments) {
+    Argv tmux = Argv.of("env", "TMUX_TMPDIR=" + top.resolve("tmux"), "tmux").add(arguments);
+    return Commands.run(tmux).out().strip();
+  }
+
+  /** The stage of each node, as {@code status} says. */
+  String stages() {
+    return run("status").succeeded().quiet().out();
+  }
+
+  /** Kills what is left, and fails if stop-all leaves anything. */
+  @Override
+  public void close() {
+    try {
+      run("stop-all", "--destroy", "--yes").succeeded();
+      assertThat(layout.state()).doesNotExist();
+      assertThat(layout.runtime()).doesNotExist();
+      assertStopped();
+    } finally {
+      cluster.nodes().forEach(node -> Vm.of(node, layout).kill());
+      tmux("kill-server");
+      CommandResult.remove(layout.runtime());
+      CommandResult.remove(top);
+    }
+  }
+}
