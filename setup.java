@@ -22,6 +22,7 @@
 //SOURCES lib/RecipeFiles.java
 //SOURCES lib/SshKey.java
 //SOURCES lib/Tmux.java
+//SOURCES lib/VmnetWay.java
 //SOURCES lib/Wait.java
 //SOURCES lib/WebProxy.java
 //SOURCES lib/YamlFields.java

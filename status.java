@@ -16,6 +16,7 @@
 //SOURCES lib/Firmware.java
 //SOURCES lib/Node.java
 //SOURCES lib/SshKey.java
+//SOURCES lib/VmnetWay.java
 //SOURCES lib/Wait.java
 //SOURCES lib/YamlFields.java
 //SOURCES lib/EachNode.java

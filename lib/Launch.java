@@ -65,7 +65,7 @@ public final class Launch {
    */
   public static Launch decide(
       Options options, ImageOptions wishes, List<Node> nodes, Terminal terminal) {
-    Cluster cluster = options.cluster();
+    Cluster cluster = onThisHost(options.cluster());
     Layout layout = options.layout();
     Map<Role, Yaml> roles = RoleFiles.read(options.base());
     Images images = new Images(options, wishes, cluster, roles, terminal);
@@ -93,6 +93,13 @@ public final class Launch {
     say(options, terminal, "boot         " + boot.word() + ": " + boot.reason());
     Provision provision = new Provision(cluster, probe.host(), layout, choice.image(), boot, roles);
     return new Launch(options, terminal, cluster, layout, probe, provision, choice.base());
+  }
+
+  /** The cluster, on {@code vmnet} by the way that this Mac has for a user who is not root. */
+  private static Cluster onThisHost(Cluster cluster) {
+    return cluster.network() instanceof Network.Vmnet && !Host.isRoot()
+        ? cluster.withNetwork(new Network.Vmnet(VmnetWay.find(Path.of("/"), Host.Os.major())))
+        : cluster;
   }
 
   private static void room(Cluster cluster, List<Node> nodes, Layout layout, Terminal terminal) {
@@ -131,7 +138,7 @@ public final class Launch {
 
   /** Checks the host and makes the files of nodes that are about to start. */
   public void prepare(List<Node> starting) {
-    Preflight.qemu(probe);
+    Preflight.qemu(probe, cluster.network());
     Provision.keys(cluster, layout).run();
     Provision.ssh(cluster, layout).run();
     try (Lock lock = ImageStore.ofUser().lock(terminal)) { // nobody removes it meanwhile

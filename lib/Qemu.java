@@ -14,7 +14,8 @@ public final class Qemu {
   /** {@return the command that runs a node in the foreground, its console on the terminal} */
   public static Argv command(Node node, Host host, Network network, Boot boot, Layout layout) {
     List<Network.Nic> nics = network.nics(node, layout.lan());
-    return guest(node.name(), node.size(), nics, host, boot, layout.node(node));
+    Argv qemu = guest(node.name(), node.size(), nics, host, boot, layout.node(node));
+    return network.around(qemu, node);
   }
 
   /** {@return the same for a guest that need not be a node of a cluster} */

@@ -26,6 +26,7 @@ class HeaderTest {
           "Argv Digest Image Problem Role Stage Subnet Yaml",
           "Firmware YamlFields",
           "Host Node SshKey Tmux",
+          "VmnetWay",
           "Disk ImageSource Layout Network",
           "ImageEntries",
           "Cluster",

@@ -43,7 +43,7 @@ class PreflightTest {
   }
 
   private void launch(Cluster cluster, List<Node> starting, Probe probe) {
-    Preflight.qemu(probe);
+    Preflight.qemu(probe, cluster.network());
     Preflight.room(cluster, cluster.nodes(), starting, probe.host(), layout, terminal);
   }
 
@@ -86,7 +86,8 @@ class PreflightTest {
     "LINUX,  X86_64,  6.1.9,  false",
     "LINUX,  X86_64,  5.9.99, false",
     "LINUX,  AARCH64, 7.2.22, true",
-    "DARWIN, X86_64,  6.2.0,  true",
+    "DARWIN, X86_64,  7.2.0,  true",
+    "DARWIN, X86_64,  7.1.9,  false",
     "DARWIN, AARCH64, 8.2.1,  true",
     "DARWIN, AARCH64, 8.2.0,  false",
     "DARWIN, AARCH64, 7.2.22, false",
@@ -98,7 +99,8 @@ class PreflightTest {
     if (enough) {
       launch(cluster, List.of(), probe);
     } else {
-      String least = os == Host.Os.DARWIN ? "8.2.1" : "6.2.0";
+      String mac = arch == Host.Arch.AARCH64 ? "8.2.1" : "7.2.0";
+      String least = os == Host.Os.DARWIN ? mac : "6.2.0";
       assertThat(Lab.problem(() -> launch(cluster, List.of(), probe)))
           .isEqualTo(
               "QEMU %s is too old, %s is needed\n(upgrade QEMU with the system's package manager)"

@@ -14,6 +14,7 @@
 //SOURCES ../../lib/Commands.java
 //SOURCES ../../lib/Firmware.java
 //SOURCES ../../lib/Node.java
+//SOURCES ../../lib/VmnetWay.java
 //SOURCES ../../lib/YamlFields.java
 //SOURCES ../../lib/Host.java
 //SOURCES ../../lib/Layout.java
