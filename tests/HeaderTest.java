@@ -23,15 +23,15 @@ class HeaderTest {
   /** The levels of lib, lowest first: a file refers only to files of lower lines. */
   private static final List<String> LEVELS =
       List.of(
-          "Argv Digest Image Problem Role Stage Subnet Yaml",
-          "Firmware YamlFields",
+          "Argv Digest HostsFile Image Problem Role Stage Subnet Yaml",
+          "Firmware HostStep YamlFields",
           "Host Node SshKey Tmux",
           "VmnetWay",
           "Disk ImageSource Layout Network",
-          "ImageEntries",
+          "HostFirewall ImageEntries",
           "Cluster",
-          "Boot ClusterFile Forward HostNetwork SshConfig VirtualIp",
-          "CloudInit Qemu",
+          "Boot ClusterFile Dnsmasq Forward SshConfig VirtualIp",
+          "CloudInit HostNetwork Qemu",
           // From here on files touch the world.
           "Commands EachNode Lock Meter Qmp RecipeFiles Wait WebProxy",
           "HostSurvey LanSwitch Plan QemuImg Sessions Ssh Terminal Tool Trial Vm",

@@ -15,7 +15,9 @@ import lib.Argv;
 import lib.Cluster;
 import lib.ClusterFile;
 import lib.Commands;
+import lib.HostFirewall;
 import lib.HostNetwork;
+import lib.HostStep;
 import lib.Network;
 import lib.Node;
 import lib.Wait;
@@ -119,11 +121,17 @@ class PrepareHostTest {
 
   private static HostNetwork.Found withFirewalld(Map<String, String> records, String zone) {
     return new HostNetwork.Found(
-        List.of(), true, records, Optional.empty(), List.of(), false, List.of(), zone, "");
+        List.of(),
+        true,
+        records,
+        Optional.empty(),
+        List.of(),
+        new HostFirewall(false, List.of(), zone),
+        "");
   }
 
-  private static String shell(List<HostNetwork.Step> steps) {
-    return steps.stream().map(HostNetwork.Step::toShell).collect(Collectors.joining("\n")) + "\n";
+  private static String shell(List<HostStep> steps) {
+    return steps.stream().map(HostStep::toShell).collect(Collectors.joining("\n")) + "\n";
   }
 
   @Test

@@ -73,6 +73,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.Callable;
+import java.util.concurrent.TimeUnit;
 import lib.Argv;
 import lib.BaseImage;
 import lib.Boot;
@@ -93,6 +94,8 @@ import lib.Role;
 import lib.RoleFiles;
 import lib.Stage;
 import lib.Terminal;
+import lib.Vm;
+import lib.Wait;
 import lib.Yaml;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -169,6 +172,7 @@ class Aarch64Bench implements Callable<Integer> {
     Process qemu = Commands.start(provision.command(node), errors);
     long start = System.nanoTime();
     try {
+      Wait.until(Duration.ofSeconds(10), Vm.of(node, layout)::alive);
       Readiness.of(node, cluster, layout)
           .await(
               Stage.READY,
@@ -181,7 +185,7 @@ class Aarch64Bench implements Callable<Integer> {
               + " systemd-analyze time; sudo systemctl poweroff";
       Argv ssh = Argv.of("ssh").option("-F", layout.sshConfig()).add(node.name(), look);
       terminal.line(Commands.run(ssh, Duration.ofMinutes(5), line -> {}).out());
-      terminal.line("powered off: %s", qemu.waitFor(2, java.util.concurrent.TimeUnit.MINUTES));
+      terminal.line("powered off: %s", qemu.waitFor(2, TimeUnit.MINUTES));
     } catch (InterruptedException e) {
       throw new IllegalStateException(e);
     } finally {
