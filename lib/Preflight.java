@@ -113,18 +113,24 @@ public final class Preflight {
     preflight.qemuVersion(probe);
     if (network instanceof Network.User && !probe.qemuVersion().isEmpty()) {
       Argv help = Argv.of(probe.host().arch().qemu(), "-machine", "none", "-netdev", "help");
-      preflight.backend(Commands.run(help).out());
+      lanBackend(Commands.run(help).out()).ifPresent(preflight.obstacles::add);
     }
     preflight.orProblem();
   }
 
-  /** Ubuntu, unlike Debian, builds its QEMU without it: vde2 is in another part of its archive. */
-  private void backend(String netdevs) {
-    if (netdevs.lines().noneMatch("vde"::equals)) {
-      obstacle(
-          "this QEMU is built without `-netdev vde`, which connects the nodes",
-          "use `network: bridge` in cluster.yaml (Linux), or a QEMU that is built with it");
-    }
+  /**
+   * {@return what is wrong with a QEMU that can't connect the nodes of network {@code user}:
+   * Ubuntu, unlike Debian, builds its own without VDE, as vde2 is in another part of its archive}
+   *
+   * @param netdevs what {@code -netdev help} prints
+   */
+  public static Optional<Problem> lanBackend(String netdevs) {
+    return netdevs.lines().anyMatch("vde"::equals)
+        ? Optional.empty()
+        : Optional.of(
+            new Problem(
+                "this QEMU is built without `-netdev vde`, which connects the nodes",
+                "use `network: bridge` in cluster.yaml (Linux), or a QEMU that is built with it"));
   }
 
   /** Measured and reported minimums: README, "Requirements". */

@@ -20,6 +20,7 @@ import lib.Network;
 import lib.Node;
 import lib.Preflight;
 import lib.Probe;
+import lib.Problem;
 import lib.Subnet;
 import lib.Terminal;
 import lib.Tool;
@@ -106,6 +107,33 @@ class PreflightTest {
               "QEMU %s is too old, %s is needed\n(upgrade QEMU with the system's package manager)"
                   .formatted(version, least));
     }
+  }
+
+  @Test
+  void qemuMustHaveBeenBuiltWithVde() {
+    assertThat(Preflight.lanBackend("Available netdev backend types:\nsocket\nuser\nvde\n"))
+        .isEmpty();
+    assertThat(Preflight.lanBackend("Available netdev backend types:\nsocket\nuser\ntap\n"))
+        .map(Problem::getMessage)
+        .contains("this QEMU is built without `-netdev vde`, which connects the nodes");
+  }
+
+  @Test
+  void aDaemonOfVmnetMustServeTheSubnet() {
+    assertThat(
+            Lab.problem(
+                () ->
+                    launch(
+                        elsewhere(Lab.VMNET_BY_SOCKET),
+                        List.of(),
+                        probe(Host.Os.DARWIN, Host.Arch.X86_64, 1 << 20, ""))))
+        .isEqualTo(
+            """
+            socket_vmnet at /var/run/kubenet.vmnet serves another subnet: this host has no address \
+            198.18.5.1
+            (start it with --vmnet-gateway=198.18.5.1)\
+            """);
+    assertThat(bytes.toString(StandardCharsets.UTF_8)).contains("note: ", "Local Network");
   }
 
   @Test
