@@ -23,6 +23,7 @@
 //SOURCES lib/RecipeFiles.java
 //SOURCES lib/SshKey.java
 //SOURCES lib/Tmux.java
+//SOURCES lib/VmnetWay.java
 //SOURCES lib/Wait.java
 //SOURCES lib/WebProxy.java
 //SOURCES lib/YamlFields.java
@@ -33,6 +34,7 @@
 //SOURCES lib/Network.java
 //SOURCES lib/Plan.java
 //SOURCES lib/QemuImg.java
+//SOURCES lib/SavedState.java
 //SOURCES lib/Sessions.java
 //SOURCES lib/Terminal.java
 //SOURCES lib/BootRecord.java
@@ -60,20 +62,24 @@
 //SOURCES lib/Readiness.java
 //SOURCES lib/SshConfig.java
 //SOURCES lib/Stall.java
+//SOURCES lib/Suspension.java
 //SOURCES lib/VirtualIp.java
 //SOURCES lib/Admission.java
 //SOURCES lib/CloudInit.java
 //SOURCES lib/Options.java
 //SOURCES lib/Qemu.java
 //SOURCES lib/VmSession.java
-//SOURCES lib/Provision.java
+//SOURCES lib/Identity.java
 //SOURCES lib/RoleFiles.java
 //SOURCES lib/Trial.java
-//SOURCES lib/Bake.java
 //SOURCES lib/Probe.java
+//SOURCES lib/Provision.java
+//SOURCES lib/Bake.java
 //SOURCES lib/Preflight.java
 //SOURCES lib/ImageStore.java
+//SOURCES lib/Template.java
 //SOURCES lib/Images.java
+//SOURCES lib/Templates.java
 //SOURCES lib/Launch.java
 //FILES cloud-init/gateway.yaml=cloud-init/gateway.yaml
 //FILES cloud-init/control.yaml=cloud-init/control.yaml
@@ -82,12 +88,14 @@
 //FILES image/bake.sh=image/bake.sh
 //FILES image/before.sh=image/before.sh
 //FILES image/boot.sh=image/boot.sh
+//FILES image/fork.py=image/fork.py
 //FILES image/grub.cfg=image/grub.cfg
 //RUNTIME_OPTIONS -XX:+UseSerialGC -XX:TieredStopAtLevel=1
 
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
+import java.util.function.Consumer;
 import lib.Admission;
 import lib.Forward;
 import lib.ImageOptions;
@@ -97,12 +105,15 @@ import lib.Lock;
 import lib.Network;
 import lib.Node;
 import lib.Options;
+import lib.Role;
 import lib.Stall;
+import lib.Templates;
 import lib.Terminal;
 import lib.Vm;
 import lib.VmSession;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
 
 @Command(
     name = "launch-all",
@@ -111,13 +122,18 @@ import picocli.CommandLine.Mixin;
       "",
       "Example: ./jbang launch-all.java",
       "",
-      "What runs already is left alone. The VMs go on when this ends. Where the host only "
+      "A node that has no disk yet is forked from a template of its role: a VM that was booted "
+          + "once, and saved. A suspended one goes on where it was. "
+          + "What runs already is left alone. The VMs go on when this ends. Where the host only "
           + "emulates, as many nodes boot at a time as it has cores; the others wait, paused, for "
           + "their turn."
     })
 class LaunchAll implements Callable<Integer> {
   @Mixin private Options options;
   @Mixin private ImageOptions image;
+
+  @Option(names = "--cold", description = "Boot each node; fork none from its role's template.")
+  private boolean cold;
 
   public static void main(String... arguments) {
     System.exit(Options.run(new LaunchAll(), arguments));
@@ -145,19 +161,53 @@ class LaunchAll implements Callable<Integer> {
         terminal.line("%d of %d run already", nodes.size() - starting.size(), nodes.size());
       }
       Stall.endAll(nodes, launch.layout(), terminal);
-      launch.prepare(starting);
+      launch.prepare();
       if (switched) {
         session.startLan();
         LanPort.connectAll(launch.cluster(), launch.layout(), terminal);
       }
-      starting.forEach(node -> session.start(node, launch.layout().node(node), queued));
+      Templates templates = launch.templates(starting, cold);
+      List<Role> missing = templates.missing();
+      List<Node> later =
+          starting.stream()
+              .filter(node -> launch.isFresh(node) && missing.contains(node.role()))
+              .toList();
+      List<Node> now = starting.stream().filter(node -> !later.contains(node)).toList();
+      Consumer<Node> start = node -> session.start(node, launch.layout().node(node), queued);
+      launch.files(now, templates);
+      now.forEach(start);
       if (switched) {
         session.startForward();
         terminal.line("kubernetes   " + Forward.words(launch.cluster()));
       }
-      terminal.line("%d started; consoles: tmux attach -t %s", starting.size(), session.session());
-      Admission.of(launch.cluster(), launch.layout(), launch.host()).letGoAll(nodes, terminal);
+      terminal.line("%d started; consoles: tmux attach -t %s", now.size(), session.session());
+      List<Node> running = nodes.stream().filter(node -> !later.contains(node)).toList();
+      Admission admission = Admission.of(launch.cluster(), launch.layout(), launch.host());
+      try (Lock making = missing.isEmpty() ? null : templates.lock(terminal)) {
+        admission.letGoAll(running, forks(launch, templates, later, start), start, terminal);
+      }
       return 0;
     }
+  }
+
+  /** The nodes whose template is to be made first, by their roles. */
+  private static List<Admission.Later> forks(
+      Launch launch, Templates templates, List<Node> later, Consumer<Node> start) {
+    return later.stream()
+        .map(Node::role)
+        .distinct()
+        .map(
+            role -> {
+              List<Node> nodes = later.stream().filter(node -> node.role() == role).toList();
+              Runnable template = launch.makeTemplate(role, templates);
+              return new Admission.Later(
+                  nodes,
+                  () -> {
+                    template.run();
+                    launch.files(nodes, templates);
+                    nodes.forEach(start);
+                  });
+            })
+        .toList();
   }
 }

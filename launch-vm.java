@@ -12,15 +12,18 @@
 //SOURCES lib/Problem.java
 //SOURCES lib/Qmp.java
 //SOURCES lib/Role.java
+//SOURCES lib/Stage.java
 //SOURCES lib/Subnet.java
 //SOURCES lib/Yaml.java
 //SOURCES lib/Commands.java
 //SOURCES lib/ConsoleLog.java
 //SOURCES lib/Firmware.java
+//SOURCES lib/GuestClock.java
 //SOURCES lib/Node.java
 //SOURCES lib/RecipeFiles.java
 //SOURCES lib/SshKey.java
 //SOURCES lib/Tmux.java
+//SOURCES lib/VmnetWay.java
 //SOURCES lib/Wait.java
 //SOURCES lib/WebProxy.java
 //SOURCES lib/YamlFields.java
@@ -31,6 +34,7 @@
 //SOURCES lib/Network.java
 //SOURCES lib/Plan.java
 //SOURCES lib/QemuImg.java
+//SOURCES lib/SavedState.java
 //SOURCES lib/Sessions.java
 //SOURCES lib/Terminal.java
 //SOURCES lib/BootRecord.java
@@ -38,6 +42,8 @@
 //SOURCES lib/Download.java
 //SOURCES lib/ImageSource.java
 //SOURCES lib/Lock.java
+//SOURCES lib/Progress.java
+//SOURCES lib/Ssh.java
 //SOURCES lib/Tool.java
 //SOURCES lib/Cluster.java
 //SOURCES lib/DebianBuilt.java
@@ -53,20 +59,26 @@
 //SOURCES lib/ImageImport.java
 //SOURCES lib/ImageOptions.java
 //SOURCES lib/LanPort.java
+//SOURCES lib/Readiness.java
 //SOURCES lib/SshConfig.java
+//SOURCES lib/Suspension.java
 //SOURCES lib/VirtualIp.java
+//SOURCES lib/Admission.java
 //SOURCES lib/CloudInit.java
 //SOURCES lib/Options.java
 //SOURCES lib/Qemu.java
 //SOURCES lib/VmSession.java
-//SOURCES lib/Provision.java
+//SOURCES lib/Identity.java
 //SOURCES lib/RoleFiles.java
 //SOURCES lib/Trial.java
-//SOURCES lib/Bake.java
 //SOURCES lib/Probe.java
+//SOURCES lib/Provision.java
+//SOURCES lib/Bake.java
 //SOURCES lib/Preflight.java
 //SOURCES lib/ImageStore.java
+//SOURCES lib/Template.java
 //SOURCES lib/Images.java
+//SOURCES lib/Templates.java
 //SOURCES lib/Launch.java
 //FILES cloud-init/gateway.yaml=cloud-init/gateway.yaml
 //FILES cloud-init/control.yaml=cloud-init/control.yaml
@@ -75,11 +87,13 @@
 //FILES image/bake.sh=image/bake.sh
 //FILES image/before.sh=image/before.sh
 //FILES image/boot.sh=image/boot.sh
+//FILES image/fork.py=image/fork.py
 //FILES image/grub.cfg=image/grub.cfg
 //RUNTIME_OPTIONS -XX:+UseSerialGC -XX:TieredStopAtLevel=1
 
 import java.util.List;
 import java.util.concurrent.Callable;
+import lib.Admission;
 import lib.Argv;
 import lib.Commands;
 import lib.ImageOptions;
@@ -94,6 +108,7 @@ import lib.Vm;
 import lib.VmSession;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
 @Command(
@@ -109,6 +124,9 @@ import picocli.CommandLine.Parameters;
 class LaunchVm implements Callable<Integer> {
   @Mixin private Options options;
   @Mixin private ImageOptions image;
+
+  @Option(names = "--cold", description = "Boot it, even if its role's template is there.")
+  private boolean cold;
 
   @Parameters(paramLabel = "NODE", description = "The node's name, such as worker0.")
   private String name;
@@ -139,7 +157,8 @@ class LaunchVm implements Callable<Integer> {
         terminal.line("%s runs already; its console: tmux attach -t %s", name, session.session());
         return 0;
       }
-      launch.prepare(List.of(node));
+      launch.prepare();
+      launch.files(List.of(node), launch.templates(List.of(node), cold));
       if (switched) {
         session.startLan();
         LanPort.connectAll(launch.cluster(), launch.layout(), terminal);
@@ -148,6 +167,7 @@ class LaunchVm implements Callable<Integer> {
     }
     Argv script = Argv.of("/bin/sh", launch.layout().node(node).launch().toString());
     terminal.line("running      " + script.toShell());
+    Admission.of(launch.cluster(), launch.layout(), launch.host()).loadLater(node);
     return Commands.onTerminal(script) == 0 ? 0 : 1;
   }
 }

@@ -5,6 +5,7 @@
 //MAIN PrepareHost
 //DEPS info.picocli:picocli:4.7.7
 //SOURCES lib/Argv.java
+//SOURCES lib/HostsFile.java
 //SOURCES lib/Image.java
 //SOURCES lib/Meter.java
 //SOURCES lib/Problem.java
@@ -14,9 +15,11 @@
 //SOURCES lib/Yaml.java
 //SOURCES lib/Commands.java
 //SOURCES lib/Firmware.java
+//SOURCES lib/HostStep.java
 //SOURCES lib/Node.java
 //SOURCES lib/SshKey.java
 //SOURCES lib/Tmux.java
+//SOURCES lib/VmnetWay.java
 //SOURCES lib/Wait.java
 //SOURCES lib/YamlFields.java
 //SOURCES lib/Host.java
@@ -26,18 +29,20 @@
 //SOURCES lib/Plan.java
 //SOURCES lib/Sessions.java
 //SOURCES lib/Terminal.java
+//SOURCES lib/HostFirewall.java
 //SOURCES lib/ImageSource.java
 //SOURCES lib/Tool.java
 //SOURCES lib/Cluster.java
 //SOURCES lib/ImageEntries.java
 //SOURCES lib/Boot.java
 //SOURCES lib/ClusterFile.java
+//SOURCES lib/Dnsmasq.java
 //SOURCES lib/Forward.java
 //SOURCES lib/HostNetwork.java
-//SOURCES lib/HostSurvey.java
 //SOURCES lib/Options.java
 //SOURCES lib/Qemu.java
 //SOURCES lib/VmSession.java
+//SOURCES lib/HostSurvey.java
 //SOURCES lib/Trial.java
 //SOURCES lib/Probe.java
 //SOURCES lib/Preflight.java
@@ -53,6 +58,7 @@ import lib.Cluster;
 import lib.Commands;
 import lib.Host;
 import lib.HostNetwork;
+import lib.HostStep;
 import lib.HostSurvey;
 import lib.Network;
 import lib.Options;
@@ -115,9 +121,9 @@ class PrepareHost implements Callable<Integer> {
       Preflight.tools(terminal, options.yes(), tools);
     }
     HostNetwork.Found found = new HostSurvey().look(host);
-    List<HostNetwork.Step> steps = undo ? HostNetwork.undo(found) : prepare(host, found);
+    List<HostStep> steps = undo ? HostNetwork.undo(found) : prepare(host, found);
     if (!Host.isRoot()) {
-      steps = steps.stream().map(HostNetwork.Step::withSudo).toList();
+      steps = steps.stream().map(HostStep::withSudo).toList();
     }
     steps.forEach(step -> terminal.line(step.toShell()));
     if (steps.isEmpty()) {
@@ -138,7 +144,7 @@ class PrepareHost implements Callable<Integer> {
     return undo ? "as it was" : "ready; undo it with: ./jbang prepare-host.java --undo";
   }
 
-  private static List<HostNetwork.Step> prepare(HostNetwork host, HostNetwork.Found found) {
+  private static List<HostStep> prepare(HostNetwork host, HostNetwork.Found found) {
     List<Problem> obstacles = new ArrayList<>(host.obstacles(found));
     if (!Files.exists(Path.of("/dev/net/tun"))) {
       obstacles.add(new Problem("there is no /dev/net/tun: no taps", "load it: sudo modprobe tun"));

@@ -20,6 +20,7 @@
 //SOURCES lib/RecipeFiles.java
 //SOURCES lib/SshKey.java
 //SOURCES lib/Tmux.java
+//SOURCES lib/VmnetWay.java
 //SOURCES lib/Wait.java
 //SOURCES lib/WebProxy.java
 //SOURCES lib/YamlFields.java
@@ -29,6 +30,7 @@
 //SOURCES lib/Network.java
 //SOURCES lib/Plan.java
 //SOURCES lib/QemuImg.java
+//SOURCES lib/SavedState.java
 //SOURCES lib/Sessions.java
 //SOURCES lib/Terminal.java
 //SOURCES lib/Disk.java
@@ -54,11 +56,12 @@
 //SOURCES lib/Options.java
 //SOURCES lib/Qemu.java
 //SOURCES lib/VmSession.java
-//SOURCES lib/Provision.java
+//SOURCES lib/Identity.java
 //SOURCES lib/RoleFiles.java
 //SOURCES lib/Trial.java
-//SOURCES lib/Bake.java
 //SOURCES lib/Probe.java
+//SOURCES lib/Provision.java
+//SOURCES lib/Bake.java
 //SOURCES lib/Preflight.java
 //SOURCES lib/ImageStore.java
 //SOURCES lib/Images.java
@@ -69,6 +72,7 @@
 //FILES image/bake.sh=image/bake.sh
 //FILES image/before.sh=image/before.sh
 //FILES image/boot.sh=image/boot.sh
+//FILES image/fork.py=image/fork.py
 //FILES image/grub.cfg=image/grub.cfg
 //RUNTIME_OPTIONS -XX:+UseSerialGC -XX:TieredStopAtLevel=1
 

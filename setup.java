@@ -25,6 +25,7 @@
 //SOURCES lib/RecipeFiles.java
 //SOURCES lib/SshKey.java
 //SOURCES lib/Tmux.java
+//SOURCES lib/VmnetWay.java
 //SOURCES lib/Wait.java
 //SOURCES lib/WebProxy.java
 //SOURCES lib/YamlFields.java
@@ -35,6 +36,7 @@
 //SOURCES lib/Network.java
 //SOURCES lib/Plan.java
 //SOURCES lib/QemuImg.java
+//SOURCES lib/SavedState.java
 //SOURCES lib/Sessions.java
 //SOURCES lib/Terminal.java
 //SOURCES lib/BootRecord.java
@@ -62,6 +64,7 @@
 //SOURCES lib/Readiness.java
 //SOURCES lib/SshConfig.java
 //SOURCES lib/Stall.java
+//SOURCES lib/Suspension.java
 //SOURCES lib/VirtualIp.java
 //SOURCES lib/Admission.java
 //SOURCES lib/CloudInit.java
@@ -70,14 +73,17 @@
 //SOURCES lib/ReadyAll.java
 //SOURCES lib/SshSession.java
 //SOURCES lib/VmSession.java
-//SOURCES lib/Provision.java
+//SOURCES lib/Identity.java
 //SOURCES lib/RoleFiles.java
 //SOURCES lib/Trial.java
-//SOURCES lib/Bake.java
 //SOURCES lib/Probe.java
+//SOURCES lib/Provision.java
+//SOURCES lib/Bake.java
 //SOURCES lib/Preflight.java
 //SOURCES lib/ImageStore.java
+//SOURCES lib/Template.java
 //SOURCES lib/Images.java
+//SOURCES lib/Templates.java
 //SOURCES lib/Launch.java
 //FILES cloud-init/gateway.yaml=cloud-init/gateway.yaml
 //FILES cloud-init/control.yaml=cloud-init/control.yaml
@@ -86,6 +92,7 @@
 //FILES image/bake.sh=image/bake.sh
 //FILES image/before.sh=image/before.sh
 //FILES image/boot.sh=image/boot.sh
+//FILES image/fork.py=image/fork.py
 //FILES image/grub.cfg=image/grub.cfg
 //RUNTIME_OPTIONS -XX:+UseSerialGC -XX:TieredStopAtLevel=1
 
@@ -119,6 +126,9 @@ class Setup implements Callable<Integer> {
   @Option(names = "--detach", description = "Do not show the SSH session on this terminal.")
   private boolean detach;
 
+  @Option(names = "--cold", description = "Boot each node; fork none from its role's template.")
+  private boolean cold;
+
   @Option(names = "--ready", description = "Also wait until cloud-init is done on every node.")
   private boolean ready;
 
@@ -132,7 +142,8 @@ class Setup implements Callable<Integer> {
     List<String> forLaunch = new ArrayList<>(given);
     forLaunch.removeAll(List.of("--detach", "--ready"));
     int exit = Options.run(new LaunchAll(), forLaunch.toArray(String[]::new));
-    List<String> forSsh = ImageOptions.without(given);
+    List<String> forSsh = new ArrayList<>(ImageOptions.without(given));
+    forSsh.remove("--cold");
     return exit == 0 ? Options.run(new SshAll(), forSsh.toArray(String[]::new)) : exit;
   }
 }

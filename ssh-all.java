@@ -20,6 +20,7 @@
 //SOURCES lib/Node.java
 //SOURCES lib/SshKey.java
 //SOURCES lib/Tmux.java
+//SOURCES lib/VmnetWay.java
 //SOURCES lib/Wait.java
 //SOURCES lib/YamlFields.java
 //SOURCES lib/Host.java
@@ -27,6 +28,7 @@
 //SOURCES lib/Layout.java
 //SOURCES lib/Network.java
 //SOURCES lib/Plan.java
+//SOURCES lib/SavedState.java
 //SOURCES lib/Sessions.java
 //SOURCES lib/Terminal.java
 //SOURCES lib/BootRecord.java

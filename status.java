@@ -19,6 +19,7 @@
 //SOURCES lib/Node.java
 //SOURCES lib/SshKey.java
 //SOURCES lib/Timeline.java
+//SOURCES lib/VmnetWay.java
 //SOURCES lib/Wait.java
 //SOURCES lib/YamlFields.java
 //SOURCES lib/EachNode.java
@@ -26,6 +27,7 @@
 //SOURCES lib/LanSwitch.java
 //SOURCES lib/Layout.java
 //SOURCES lib/Network.java
+//SOURCES lib/SavedState.java
 //SOURCES lib/Terminal.java
 //SOURCES lib/BootRecord.java
 //SOURCES lib/ImageSource.java

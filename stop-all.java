@@ -19,6 +19,7 @@
 //SOURCES lib/Node.java
 //SOURCES lib/SshKey.java
 //SOURCES lib/Tmux.java
+//SOURCES lib/VmnetWay.java
 //SOURCES lib/Wait.java
 //SOURCES lib/YamlFields.java
 //SOURCES lib/EachNode.java
@@ -27,6 +28,8 @@
 //SOURCES lib/Layout.java
 //SOURCES lib/Network.java
 //SOURCES lib/Plan.java
+//SOURCES lib/QemuImg.java
+//SOURCES lib/SavedState.java
 //SOURCES lib/Sessions.java
 //SOURCES lib/Terminal.java
 //SOURCES lib/BootRecord.java
@@ -40,10 +43,14 @@
 //SOURCES lib/BaseImage.java
 //SOURCES lib/ClusterFile.java
 //SOURCES lib/Forward.java
-//SOURCES lib/Remains.java
-//SOURCES lib/Shutdown.java
+//SOURCES lib/Suspension.java
+//SOURCES lib/VirtualIp.java
+//SOURCES lib/CloudInit.java
 //SOURCES lib/Options.java
+//SOURCES lib/Shutdown.java
 //SOURCES lib/VmSession.java
+//SOURCES lib/Identity.java
+//SOURCES lib/Remains.java
 //RUNTIME_OPTIONS -XX:+UseSerialGC -XX:TieredStopAtLevel=1
 
 import java.nio.file.Files;
@@ -84,12 +91,20 @@ class StopAll implements Callable<Integer> {
   @Option(names = "--destroy", description = "Remove the nodes' disks, seeds and keys as well.")
   private boolean destroy;
 
+  @Option(
+      names = "--suspend",
+      description = "Save what each node is doing; launch-all.java goes on there.")
+  private boolean suspend;
+
   public static void main(String... arguments) {
     System.exit(Options.run(new StopAll(), arguments));
   }
 
   @Override
   public Integer call() {
+    if (suspend && destroy) {
+      throw new Problem("--suspend saves nodes, --destroy removes them", "give one of the two");
+    }
     Terminal terminal = Terminal.current();
     Cluster cluster = options.cluster();
     Layout layout = options.layout();
@@ -98,7 +113,7 @@ class StopAll implements Callable<Integer> {
     if (options.dryRun()) {
       nodes.stream()
           .filter(node -> Vm.of(node, layout).alive())
-          .forEach(node -> terminal.line("# stops " + node.name()));
+          .forEach(node -> terminal.line("# %s %s", suspend ? "suspends" : "stops", node.name()));
       Remains.summary(remains).forEach(path -> terminal.line("# removes " + path));
       return 0;
     }
@@ -110,7 +125,12 @@ class StopAll implements Callable<Integer> {
       throw new Problem("nothing was stopped or removed", "answer yes, or give --yes");
     }
     try (Lock lock = Lock.take(layout)) {
-      new Shutdown(layout, terminal).stop(nodes);
+      Shutdown shutdown = new Shutdown(layout, terminal);
+      if (suspend) {
+        shutdown.suspend(nodes);
+      } else {
+        shutdown.stop(nodes);
+      }
       boolean last = cluster.nodes().stream().noneMatch(node -> Vm.of(node, layout).alive());
       if (last) {
         new Sessions(layout.state()).end(cluster.sshSession());

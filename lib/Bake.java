@@ -143,7 +143,7 @@ public record Bake(BaseImage parent, Set<String> packages, Object apt, int gib, 
     }
   }
 
-  private static void keep(Path from, Path console) {
+  static void keep(Path from, Path console) {
     try {
       Files.copy(from, console, StandardCopyOption.REPLACE_EXISTING);
     } catch (IOException e) {
@@ -152,7 +152,7 @@ public record Bake(BaseImage parent, Set<String> packages, Object apt, int gib, 
   }
 
   /** The VM of a bake that was killed goes on without it. */
-  private static void endOther(Path socket) {
+  static void endOther(Path socket) {
     try (Qmp qmp = Qmp.connect(socket, Duration.ofSeconds(2))) {
       qmp.execute("quit");
     } catch (IOException e) {

@@ -31,6 +31,7 @@ import java.util.stream.Stream;
 public record BaseImage(Path folder, Facts facts) {
   private static final String FACTS = "image.json";
   private static final String SEEN = "seen";
+  private static final String MEMORY_SEEN = "memory-seen";
   private static final String USERS = "used-by";
   private static final Duration LIMIT = Duration.ofMinutes(30);
 
@@ -100,7 +101,8 @@ public record BaseImage(Path folder, Facts facts) {
             ImageMaker.VMLINUZ,
             ImageMaker.INITRD,
             ImageMaker.ARGUMENTS,
-            ImageMaker.PACKAGES);
+            ImageMaker.PACKAGES,
+            ImageMaker.DEVICES);
     Map<String, String> digests = new TreeMap<>();
     for (String name : names) {
       Path file = folder.resolve(name);
@@ -120,7 +122,34 @@ public record BaseImage(Path folder, Facts facts) {
     new Plan.Write(folder.resolve(FACTS), text, false).run();
     BaseImage image = new BaseImage(folder, whole);
     image.remember();
+    if (Files.exists(image.memory())) {
+      new Plan.Write(folder.resolve(MEMORY_SEEN), image.memoryState(), false).run();
+    }
     return image;
+  }
+
+  private Path memory() {
+    return folder.resolve(ImageMaker.MEMORY);
+  }
+
+  /**
+   * {@return whether nodes can be forked from it: its memory was not touched since it was made}
+   *
+   * <p>It has no digest: gigabytes take seconds to read, and a cache can be made again.
+   */
+  public boolean hasMemory() {
+    try {
+      Path seen = folder.resolve(MEMORY_SEEN);
+      return Files.exists(memory())
+          && Files.exists(seen)
+          && Files.readString(seen).equals(memoryState());
+    } catch (IOException e) {
+      return false;
+    }
+  }
+
+  private String memoryState() throws IOException {
+    return attributes(ImageMaker.MEMORY) + "\n";
   }
 
   /** {@return its disk} */
@@ -148,7 +177,11 @@ public record BaseImage(Path folder, Facts facts) {
                       folder.resolve(ImageMaker.INITRD),
                       Files.readString(arguments).strip()))
               : Optional.empty();
-      return new Image(facts.name, disk(), facts.bytes, packages, kernel);
+      Optional<Image.Memory> memory =
+          hasMemory()
+              ? Optional.of(new Image.Memory(memory(), folder.resolve(ImageMaker.DEVICES)))
+              : Optional.empty();
+      return new Image(facts.name, disk(), facts.bytes, packages, kernel, memory);
     } catch (IOException e) {
       throw new Problem("cannot read " + folder + ": " + e.getMessage(), "check its owner", e);
     }
@@ -224,11 +257,14 @@ public record BaseImage(Path folder, Facts facts) {
   private String state() throws IOException {
     StringBuilder state = new StringBuilder();
     for (String name : facts.sha256.keySet()) {
-      Map<String, Object> file =
-          Files.readAttributes(folder.resolve(name), "unix:size,lastModifiedTime,ctime,ino");
-      state.append(name).append(' ').append(new TreeMap<>(file)).append('\n');
+      state.append(name).append(' ').append(attributes(name)).append('\n');
     }
     return state.toString();
+  }
+
+  private Map<String, Object> attributes(String name) throws IOException {
+    Path file = folder.resolve(name);
+    return new TreeMap<>(Files.readAttributes(file, "unix:size,lastModifiedTime,ctime,ino"));
   }
 
   /**
@@ -245,14 +281,35 @@ public record BaseImage(Path folder, Facts facts) {
               .formatted(layout.state(), other.get().folder()),
           "run the same again: it takes that one");
     }
+    markUse(layout);
+    List<String> noted = noted(layout.state());
+    if (noted.isEmpty()) { // else it may name templates, too
+      new Plan.Write(layout.image(), note(), false).run();
+    }
+  }
+
+  /**
+   * Notes the same of a template, which is beside the image that it was made of.
+   *
+   * @throws Problem as {@link #verify}
+   */
+  public void useTemplate(Layout layout) {
+    verify();
+    markUse(layout);
+    String noted = text(layout.image());
+    if (!noted.contains(note())) {
+      new Plan.Write(layout.image(), noted + note(), false).run();
+    }
+  }
+
+  private void markUse(Layout layout) {
     Path users = folder.resolve(USERS);
     Plan.cacheFolder(users);
-    String state = layout.state().toString();
-    new Plan(
-            List.of(
-                new Plan.Write(mark(layout.state()), state, false),
-                new Plan.Write(layout.image(), folder + "\n" + digest() + "\n", false)))
-        .run();
+    new Plan.Write(mark(layout.state()), layout.state().toString(), false).run();
+  }
+
+  private String note() {
+    return folder + "\n" + digest() + "\n";
   }
 
   /**
@@ -293,15 +350,16 @@ public record BaseImage(Path folder, Facts facts) {
 
   private boolean isNoted(Path state) {
     List<String> noted = noted(state);
-    return !noted.isEmpty() && noted.get(1).equals(digest());
+    return noted.contains(digest());
   }
 
   /** Takes back what {@link #use} noted here for a cluster that is going away. */
   public static void release(Layout layout) {
     Path note = layout.image();
-    if (Files.exists(note)) {
-      Path folder = Path.of(text(note).lines().findFirst().orElse(""));
-      read(folder).ifPresent(image -> new Plan.Remove(image.mark(layout.state())).run());
+    List<String> lines = Files.exists(note) ? text(note).lines().toList() : List.of();
+    for (int i = 0; i < lines.size(); i += 2) { // the image, then templates
+      read(Path.of(lines.get(i)))
+          .ifPresent(image -> new Plan.Remove(image.mark(layout.state())).run());
     }
   }
 
@@ -346,7 +404,10 @@ public record BaseImage(Path folder, Facts facts) {
     }
   }
 
-  /** The folder and the digest of the image that a state folder's disks are based on. */
+  /**
+   * The folder and the digest of the image that a state folder's disks are based on, then those of
+   * templates that some of them were forked from.
+   */
   private static List<String> noted(Path state) {
     Layout layout = new Layout(state, state);
     if (!isNeeded(layout)) {
@@ -354,7 +415,7 @@ public record BaseImage(Path folder, Facts facts) {
     }
     Path note = layout.image();
     List<String> lines = Files.exists(note) ? text(note).lines().toList() : List.of();
-    if (lines.size() != 2) {
+    if (lines.size() < 2 || lines.size() % 2 != 0) {
       throw new Problem(
           note + " does not say which image the disks there are based on",
           "qemu-img info of a disk names it: put its folder into a first line, the disk.qcow2 of"

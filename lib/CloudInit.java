@@ -27,6 +27,9 @@ public final class CloudInit {
           "chpasswd",
           "password");
 
+  /** The name of a machine that is no node yet; {@code image/fork.py} knows it, too. */
+  private static final String TEMPLATE = "kubenet-template";
+
   private CloudInit() {}
 
   /**
@@ -128,22 +131,83 @@ public final class CloudInit {
   /** {@return {@code meta-data}: the instance-id that makes cloud-init do its work once a disk} */
   public static String metaData(Cluster cluster, Node node) {
     return Yaml.write(
-        ordered("instance-id", cluster.name() + "-" + node.name(), "local-hostname", node.name()));
+        ordered("instance-id", instance(cluster, node), "local-hostname", node.name()));
+  }
+
+  /** {@return a node's instance-id} */
+  public static String instance(Cluster cluster, Node node) {
+    return cluster.name() + "-" + node.name();
+  }
+
+  /**
+   * {@return {@code user-data} of a template: what all nodes of a role share, but nobody who may
+   * log in, and without the role's own commands, which may ask who they run on}
+   *
+   * @param command what the template runs when cloud-init is done with all else
+   * @param program the file of that command, and its text
+   */
+  public static String templateData(
+      Cluster cluster,
+      Role of,
+      Yaml role,
+      Set<String> installed,
+      List<String> command,
+      Map.Entry<String, String> program) {
+    Map<String, Object> tree = shared(cluster, of, role, installed, "");
+    tree.remove("bootcmd");
+    Map<String, Object> user = user(cluster, "");
+    user.remove("ssh_authorized_keys");
+    tree.put("users", joined(List.of(user), list(role, "users")));
+    Map<String, Object> file =
+        ordered("path", program.getKey(), "permissions", "0700", "content", program.getValue());
+    tree.put("write_files", joined(list(tree.get("write_files")), List.of(file)));
+    tree.put("runcmd", joined(VirtualIp.commands(of), List.of(command)));
+    tree.put("hostname", TEMPLATE);
+    return "#cloud-config\n" + Yaml.write(tree);
+  }
+
+  /** {@return {@code meta-data} of a template} */
+  public static String templateMetaData(Role role) {
+    return Yaml.write(
+        ordered("instance-id", TEMPLATE + "-" + role.word(), "local-hostname", TEMPLATE));
+  }
+
+  /**
+   * {@return {@code network-config} of a template: its way out, which no node has}
+   *
+   * @param mac of the NIC that leads there
+   */
+  public static String templateNetwork(String mac) {
+    Map<String, Object> nic =
+        ordered("match", ordered("macaddress", mac), "dhcp4", true, "dhcp6", false);
+    return Yaml.write(ordered("version", 2, "ethernets", ordered("outside", nic)));
   }
 
   /**
    * {@return {@code network-config}, version 2, NICs matched by MAC whatever the guest names them}
    */
   public static String networkConfig(Cluster cluster, Node node) {
-    Map<String, Object> nics = new LinkedHashMap<>();
+    return Yaml.write(network(cluster, node));
+  }
+
+  /**
+   * {@return the addresses of a node on the LAN, the virtual IP among them, with their prefixes}
+   */
+  static List<String> addresses(Cluster cluster, Node node) {
     List<String> addresses = new ArrayList<>();
     addresses.add(node.address() + "/" + cluster.subnet().prefix());
     if (node.equals(cluster.nodes(Role.GATEWAY).get(0))) {
       addresses.add(cluster.vip() + "/32");
     }
+    return addresses;
+  }
+
+  /** {@return what {@link #networkConfig} says, as a tree} */
+  static Map<String, Object> network(Cluster cluster, Node node) {
+    Map<String, Object> nics = new LinkedHashMap<>();
     Map<String, Object> lan =
         ordered("match", ordered("macaddress", node.lanMac()), "dhcp4", false, "dhcp6", false);
-    lan.put("addresses", addresses);
+    lan.put("addresses", addresses(cluster, node));
     if (cluster.network() instanceof Network.User) {
       nics.put(
           "wan",
@@ -164,7 +228,7 @@ public final class CloudInit {
       lan.put("nameservers", ordered("addresses", List.of(host)));
     }
     nics.put("lan", lan);
-    return Yaml.write(ordered("version", 2, "ethernets", nics));
+    return ordered("version", 2, "ethernets", nics);
   }
 
   private static Map<String, Object> user(Cluster cluster, String login) {
@@ -204,6 +268,10 @@ public final class CloudInit {
     List<Object> all = new ArrayList<>(first);
     all.addAll(others);
     return all;
+  }
+
+  private static List<Object> list(Object items) {
+    return items instanceof List<?> list ? new ArrayList<>(list) : List.of();
   }
 
   private static List<Object> list(Yaml role, String key) {

@@ -100,6 +100,12 @@ public record Cluster(
             Role.WORKER, new Group(3, new Node.Size(4, 4096, 20))));
   }
 
+  /** {@return the same on another network} */
+  public Cluster withNetwork(Network other) {
+    return new Cluster(
+        name, subnet, vip, loadBalancer, boot, other, user, images, sshPorts, groups);
+  }
+
   /** {@return all nodes in the order of their numbers; a lone gateway has no number in its name} */
   public List<Node> nodes() {
     List<Node> nodes = new ArrayList<>();

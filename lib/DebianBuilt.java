@@ -114,9 +114,11 @@ public record DebianBuilt(
         // namespace, who can't read this user's files; nothing configured is in a shell's line
         .add("--essential-hook=" + upload(work, "before.sh"))
         .add("--essential-hook=chroot \"$1\" sh /tmp/before.sh")
-        // by the host's own way to the archive, as the new system has none
+        // by the host's own way to the archive, as the new system has none; with mmdebstrap's
+        // settings (mmdebstrap(1), "HOOKS"), as the guest may be of another architecture
         .add(
-            "--customize-hook=mkdir \"$1/tmp/grub\" && cd \"$1/tmp/grub\" && apt-get download "
+            "--customize-hook=mkdir \"$1/tmp/grub\" && cd \"$1/tmp/grub\""
+                + " && APT_CONFIG=\"$MMDEBSTRAP_APT_CONFIG\" apt-get download "
                 + grub())
         .add("--customize-hook=" + upload(work, "grub.cfg"))
         .add("--customize-hook=" + upload(work, "boot.sh"))

@@ -60,18 +60,21 @@ public record Firmware(
    * docs/interop/firmware.json), then beside QEMU itself, then by the distributions' paths}
    *
    * @param root the file system's root; another folder in tests
+   * @param config the user's folder for settings, whose descriptors come before the system's
    * @param architecture QEMU's word for the guests' architecture
    * @param machine QEMU machine type
    * @param qemuShares folders that may hold the firmware that QEMU itself ships
    */
   public static Optional<Firmware> find(
-      Path root, String architecture, String machine, List<Path> qemuShares) {
+      Path root, Path config, String architecture, String machine, List<Path> qemuShares) {
     Stream<Firmware> described =
         described(
             root,
             Stream.concat(
                     Stream.of(
-                        root.resolve("etc/qemu/firmware"), root.resolve("usr/share/qemu/firmware")),
+                        config.resolve("qemu/firmware"),
+                        root.resolve("etc/qemu/firmware"),
+                        root.resolve("usr/share/qemu/firmware")),
                     qemuShares.stream().map(share -> share.resolve("firmware")))
                 .toList(),
             architecture,

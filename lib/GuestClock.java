@@ -82,6 +82,26 @@ public final class GuestClock {
     return ends;
   }
 
+  /**
+   * {@return how far the guest's clock is behind this host's; negative if it is ahead, zero if it
+   * did not tell}
+   *
+   * @param out as of {@link #read}
+   */
+  public static Duration behind(String out, Instant received) {
+    String clock = out.lines().reduce("", (all, line) -> line);
+    if (!clock.matches("clock [0-9]+[.][0-9]+ [0-9]+[.][0-9]+")) {
+      return Duration.ZERO;
+    }
+    BigDecimal now = new BigDecimal(clock.split(" ")[1]);
+    return Duration.ofMillis(received.toEpochMilli() - now.movePointRight(3).longValue());
+  }
+
+  /** {@return what sets the guest's clock to this host's time, for the guest's shell} */
+  public static String set(Instant now) {
+    return "sudo date --set=@%d.%03d".formatted(now.getEpochSecond(), now.getNano() / 1_000_000);
+  }
+
   private static Instant before(Instant received, BigDecimal seconds) {
     return received.minus(Duration.ofMillis(seconds.movePointRight(3).longValue()));
   }

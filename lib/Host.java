@@ -41,6 +41,11 @@ public record Host(
         default -> throw new Problem("kubenet does not run on " + name, "use Linux or macOS");
       };
     }
+
+    /** {@return the first number of its version: 26 of macOS 26.1, 6 of Linux 6.18} */
+    public static int major() {
+      return Integer.parseInt(System.getProperty("os.version").replaceFirst("\\D.*", ""));
+    }
   }
 
   /** CPU architectures of host and guests. */

@@ -32,13 +32,18 @@ public final class HostSurvey {
         records,
         dnsmasq,
         dnsmasq.isPresent() ? List.of() : resolvers(network.address()),
+        firewall(),
+        read(Path.of("/etc/hosts")));
+  }
+
+  private HostFirewall firewall() {
+    return new HostFirewall(
         asRoot(Argv.of("nft", "list", "table", "ip", HostNetwork.NAME))
             .map(Commands.Result::succeeded)
             .orElse(false),
         // with the table named it would say, and some versions make, one that is not there
         asRoot(Argv.of("iptables-save")).map(result -> filter(result.out())).orElse(List.of()),
-        firewalld(),
-        read(Path.of("/etc/hosts")));
+        firewalld());
   }
 
   private static List<HostNetwork.Link> links() {

@@ -5,7 +5,7 @@ import java.util.List;
 
 /** One way to make a base image; {@link ImageStore} keeps what it makes. */
 public interface ImageMaker {
-  /** What a maker leaves in its folder: the disk, always a qcow2 file of its own. */
+  /** What a maker leaves in its folder: the disk, a qcow2 file. */
   String DISK = "disk.qcow2";
 
   /** Optional: a kernel for direct boot, its initial RAM disk, and its command line. */
@@ -16,6 +16,11 @@ public interface ImageMaker {
 
   /** Optional: the names of the packages in it, a line each. */
   String PACKAGES = "packages";
+
+  /** Of a template, whose disk is an overlay of its parent's: its memory and its devices' state. */
+  String MEMORY = "memory";
+
+  String DEVICES = "devices";
 
   /** {@return what the user calls the image} */
   String name();
@@ -39,6 +44,15 @@ public interface ImageMaker {
    * @throws Problem if it can't be had; what is left in {@code work} is removed then
    */
   void make(Path work, Terminal terminal, boolean yes);
+
+  /**
+   * {@return the virtual size of the disk that was made, in bytes}
+   *
+   * @throws Problem if the disk is damaged or refers to other files
+   */
+  default long bytes(Path work) {
+    return QemuImg.inspect(work.resolve(DISK)).bytes();
+  }
 
   /** {@return what {@link #make} would run or do, a line each: commands, and comments with #} */
   List<String> describe(Path work);

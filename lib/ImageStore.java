@@ -30,6 +30,11 @@ public record ImageStore(Path folder) {
     return new ImageStore(Layout.cache().resolve("images"));
   }
 
+  /** {@return the same for templates, whose images are in the other one} */
+  public static ImageStore ofTemplates() {
+    return new ImageStore(Layout.cache().resolve("templates"));
+  }
+
   /** {@return the image that a maker of this key has made} */
   public Optional<BaseImage> find(String key) {
     return BaseImage.read(folder.resolve(key));
@@ -82,7 +87,7 @@ public record ImageStore(Path folder) {
     return lock("lock", "waiting for another kubenet, which has the images locked", terminal);
   }
 
-  /** {@return the lock that whoever makes an image holds, for minutes} */
+  /** {@return the lock that whoever makes images holds, for minutes} */
   public Lock makingLock(Terminal terminal) {
     return lock("making.lock", "waiting for another kubenet, which makes an image", terminal);
   }
@@ -105,6 +110,17 @@ public record ImageStore(Path folder) {
         return there.get(); // another process has made it meanwhile
       }
       return make(maker, arch, terminal, yes);
+    }
+  }
+
+  /**
+   * Makes an image; the caller holds the {@link #makingLock}.
+   *
+   * @throws Problem as {@link #get}
+   */
+  BaseImage make(ImageMaker maker, Host.Arch arch, Terminal terminal, boolean yes) {
+    try {
+      return made(maker, arch, terminal, yes);
     } catch (IOException e) {
       throw new Problem(
           "cannot make image %s in %s: %s".formatted(maker.name(), folder, e.getMessage()),
@@ -113,7 +129,7 @@ public record ImageStore(Path folder) {
     }
   }
 
-  private BaseImage make(ImageMaker maker, Host.Arch arch, Terminal terminal, boolean yes)
+  private BaseImage made(ImageMaker maker, Host.Arch arch, Terminal terminal, boolean yes)
       throws IOException {
     Path work = work(maker.key());
     long start = System.nanoTime();
@@ -121,20 +137,14 @@ public record ImageStore(Path folder) {
     new Plan.Folder(work).run();
     try {
       maker.make(work, terminal, yes);
-      QemuImg disk = QemuImg.inspect(work.resolve(ImageMaker.DISK));
+      long bytes = maker.bytes(work);
       long seconds = (System.nanoTime() - start) / 1_000_000_000;
       String now = Instant.now().truncatedTo(ChronoUnit.SECONDS).toString();
       BaseImage sealed =
           BaseImage.seal(
               work,
               new BaseImage.Facts(
-                  maker.name(),
-                  arch.word(),
-                  now,
-                  seconds,
-                  disk.bytes(),
-                  maker.parentDigest(),
-                  Map.of()));
+                  maker.name(), arch.word(), now, seconds, bytes, maker.parentDigest(), Map.of()));
       Path place = folder.resolve(maker.key());
       try (Lock lock = lock(terminal)) {
         remove(place); // half of an image that was being removed

@@ -1,5 +1,7 @@
 package lib;
 
+import java.io.OutputStream;
+import java.io.PrintStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -65,7 +67,7 @@ public final class Launch {
    */
   public static Launch decide(
       Options options, ImageOptions wishes, List<Node> nodes, Terminal terminal) {
-    Cluster cluster = options.cluster();
+    Cluster cluster = onThisHost(options.cluster());
     Layout layout = options.layout();
     Map<Role, Yaml> roles = RoleFiles.read(options.base());
     Images images = new Images(options, wishes, cluster, roles, terminal);
@@ -96,6 +98,13 @@ public final class Launch {
     say(options, terminal, "boot         " + boot.word() + ": " + boot.reason());
     Provision provision = new Provision(cluster, probe.host(), layout, choice.image(), boot, roles);
     return new Launch(options, terminal, cluster, layout, probe, provision, choice.base());
+  }
+
+  /** The cluster, on {@code vmnet} by the way that this Mac has for a user who is not root. */
+  private static Cluster onThisHost(Cluster cluster) {
+    return cluster.network() instanceof Network.Vmnet && !Host.isRoot()
+        ? cluster.withNetwork(new Network.Vmnet(VmnetWay.find(Path.of("/"), Host.Os.major())))
+        : cluster;
   }
 
   private static void room(Cluster cluster, List<Node> nodes, Layout layout, Terminal terminal) {
@@ -132,15 +141,67 @@ public final class Launch {
     return provision.command(node);
   }
 
-  /** Checks the host and makes the files of nodes that are about to start. */
-  public void prepare(List<Node> starting) {
-    Preflight.qemu(probe);
+  /** Checks the host and makes what all nodes share. */
+  public void prepare() {
+    Preflight.qemu(probe, cluster.network());
     Provision.keys(cluster, layout).run();
     Provision.ssh(cluster, layout).run();
-    try (Lock lock = ImageStore.ofUser().lock(terminal)) { // nobody removes it meanwhile
+  }
+
+  /**
+   * {@return the templates of those nodes that start for the first time}
+   *
+   * @param cold whether each is to boot from the start
+   */
+  public Templates templates(List<Node> starting, boolean cold) {
+    List<Node> fresh = cold ? List.of() : starting.stream().filter(this::isFresh).toList();
+    return Templates.of(
+        base.orElseThrow(),
+        cluster,
+        fresh,
+        provision.roles(),
+        probe,
+        provision.boot(),
+        terminal::line);
+  }
+
+  /** {@return whether a node has no disk yet} */
+  public boolean isFresh(Node node) {
+    return !Files.exists(layout.node(node).disk());
+  }
+
+  /**
+   * Makes the files of nodes that are about to start; those without a disk are forked from the
+   * template of their role, where it is there.
+   */
+  public synchronized void files(List<Node> starting, Templates templates) {
+    try (Lock lock = ImageStore.ofUser().lock(terminal); // nobody removes them meanwhile
+        Lock other = templates.store().lock(terminal)) {
       base.orElseThrow().use(layout);
-      EachNode.run(starting, node -> provision.files(node).run());
+      List<Role> roles =
+          starting.stream().filter(this::isFresh).map(Node::role).distinct().toList();
+      for (Role role : roles) {
+        templates.found(role).ifPresent(template -> template.useTemplate(layout));
+      }
+      EachNode.run(
+          starting,
+          node -> provision.files(node, templates.found(node.role()).map(BaseImage::image)).run());
     }
+  }
+
+  /**
+   * {@return the work after which the nodes of a role can be started: its template is made}
+   *
+   * <p>Where that fails they boot, and a line says why.
+   */
+  public Runnable makeTemplate(Role role, Templates templates) {
+    return () -> {
+      try {
+        templates.make(role, Terminal.plain(new PrintStream(OutputStream.nullOutputStream())));
+      } catch (Problem problem) {
+        terminal.line(role.word() + ": each boots from the start: " + problem.getMessage());
+      }
+    };
   }
 
   /** {@return the lock that keeps other commands from changing the cluster meanwhile} */
@@ -153,7 +214,7 @@ public final class Launch {
   public void describe(List<Node> starting) {
     Stream.of(
             Stream.of(Provision.keys(cluster, layout), Provision.ssh(cluster, layout)),
-            starting.stream().map(provision::files))
+            starting.stream().map(node -> provision.files(node, Optional.empty())))
         .flatMap(plans -> plans)
         .forEach(plan -> plan.toShell().forEach(terminal::line));
   }

@@ -174,6 +174,21 @@ public record Layout(Path state, Path runtime) {
       return folder.resolve("launch.sh");
     }
 
+    /** {@return what QEMU goes on from in place of a boot, once: sourced by {@link #launch}} */
+    public Path incoming() {
+      return folder.resolve("incoming.sh");
+    }
+
+    /** {@return {@link #incoming} once it was taken; not used again} */
+    public Path taken() {
+      return folder.resolve("incoming.taken");
+    }
+
+    /** {@return the state of a suspended VM: memory and devices} */
+    public Path suspended() {
+      return folder.resolve("suspended");
+    }
+
     /** {@return what the guest wrote to its console since QEMU started} */
     public Path console() {
       return folder.resolve("console.log");

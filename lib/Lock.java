@@ -7,6 +7,7 @@ import java.nio.channels.OverlappingFileLockException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Duration;
 import java.util.Set;
 
 /** One command at a time changes a cluster. The lock goes with the process that holds it. */
@@ -52,9 +53,17 @@ public final class Lock implements AutoCloseable {
   public static Lock await(Path file, Runnable waiting) {
     try {
       FileChannel channel = open(file);
-      if (channel.tryLock() == null) {
-        waiting.run();
-        channel.lock();
+      boolean locked = false;
+      while (!locked) {
+        try {
+          if (channel.tryLock() == null) {
+            waiting.run();
+            channel.lock();
+          }
+          locked = true;
+        } catch (OverlappingFileLockException e) { // another thread of this process holds it
+          Wait.pause(Duration.ofMillis(20));
+        }
       }
       return new Lock(channel);
     } catch (IOException e) {

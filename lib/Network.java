@@ -48,8 +48,10 @@ public sealed interface Network {
   /** {@return where SSH of a node is reached from the host} */
   Endpoint ssh(Node node);
 
-  /** {@return whether the host itself must be changed for it, which takes root} */
-  boolean needsRoot();
+  /** {@return the command that runs QEMU on it, where QEMU must be started by another program} */
+  default Argv around(Argv qemu, Node node) {
+    return qemu;
+  }
 
   /** {@return all networks, the default first} */
   static List<Network> all() {
@@ -120,11 +122,6 @@ public sealed interface Network {
     public Endpoint ssh(Node node) {
       return new Endpoint("127.0.0.1", node.sshPort());
     }
-
-    @Override
-    public boolean needsRoot() {
-      return false;
-    }
   }
 
   /** Linux: a tap made beforehand for this user, in a bridge that the host routes. */
@@ -151,42 +148,33 @@ public sealed interface Network {
     public Endpoint ssh(Node node) {
       return new Endpoint(node.address(), 22);
     }
-
-    @Override
-    public boolean needsRoot() {
-      return true;
-    }
   }
 
-  /** macOS: the vmnet framework's shared network, as in the seed. */
-  record Vmnet() implements Network {
+  /**
+   * macOS: the vmnet framework's shared network, as in the seed. Its bridge goes with the last VM,
+   * and comes back with the next: nothing on the host is bound to it.
+   *
+   * @param way how QEMU comes to it
+   */
+  record Vmnet(VmnetWay way) implements Network {
+    /** With QEMU run by root, which every macOS allows. */
+    public Vmnet() {
+      this(VmnetWay.ROOT);
+    }
+
     @Override
     public List<Nic> nics(Node node, Path lan) {
-      Subnet subnet = node.subnet();
-      return List.of(
-          new Nic(
-              "lan",
-              Argv.suboptions(
-                  "vmnet-shared",
-                  "id",
-                  "lan",
-                  "start-address",
-                  subnet.host(1),
-                  "end-address",
-                  subnet.host(subnet.size() - 2),
-                  "subnet-mask",
-                  subnet.netmask()),
-              node.lanMac()));
+      return List.of(new Nic("lan", way.netdev(node.subnet()), node.lanMac()));
+    }
+
+    @Override
+    public Argv around(Argv qemu, Node node) {
+      return way.around(qemu, node.subnet());
     }
 
     @Override
     public Endpoint ssh(Node node) {
       return new Endpoint(node.address(), 22);
-    }
-
-    @Override
-    public boolean needsRoot() {
-      return true;
     }
   }
 

@@ -15,6 +15,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 
 /**
  * What must hold before a step touches anything. All obstacles are reported at once, each with its
@@ -106,20 +107,42 @@ public final class Preflight {
     preflight.orProblem();
   }
 
-  /** Checks whether this host's QEMU is new enough. */
-  public static void qemu(Probe probe) {
+  /** Checks whether this host's QEMU is new enough, and was built with what a network needs. */
+  public static void qemu(Probe probe, Network network) {
     Preflight preflight = new Preflight();
     preflight.qemuVersion(probe);
+    if (network instanceof Network.User && !probe.qemuVersion().isEmpty()) {
+      Argv help = Argv.of(probe.host().arch().qemu(), "-machine", "none", "-netdev", "help");
+      lanBackend(Commands.run(help).out()).ifPresent(preflight.obstacles::add);
+    }
     preflight.orProblem();
+  }
+
+  /**
+   * {@return what is wrong with a QEMU that can't connect the nodes of network {@code user}:
+   * Ubuntu, unlike Debian, builds its own without VDE, as vde2 is in another part of its archive}
+   *
+   * @param netdevs what {@code -netdev help} prints
+   */
+  public static Optional<Problem> lanBackend(String netdevs) {
+    return netdevs.lines().anyMatch("vde"::equals)
+        ? Optional.empty()
+        : Optional.of(
+            new Problem(
+                "this QEMU is built without `-netdev vde`, which connects the nodes",
+                "use `network: bridge` in cluster.yaml (Linux), or a QEMU that is built with it"));
   }
 
   /** Measured and reported minimums: README, "Requirements". */
   private void qemuVersion(Probe probe) {
     Host host = probe.host();
     // 6.2 is that of Ubuntu 22.04, the oldest system that kubenet is built for
-    boolean appleSilicon = host.os() == Host.Os.DARWIN && host.arch() == Host.Arch.AARCH64;
-    // before 8.2.1 guests on newer Apple chips do not boot (QEMU issue #1990)
-    String least = appleSilicon ? "8.2.1" : "6.2.0";
+    String least = "6.2.0";
+    if (host.os() == Host.Os.DARWIN) {
+      // vmnet came with 7.1, `stream` and `dgram` with 7.2 (QEMU's ChangeLog); before 8.2.1 guests
+      // on newer Apple chips do not boot (QEMU issue #1990)
+      least = host.arch() == Host.Arch.AARCH64 ? "8.2.1" : "7.2.0";
+    }
     if (!probe.qemuVersion().isEmpty() && older(probe.qemuVersion(), least)) {
       obstacle(
           "QEMU " + probe.qemuVersion() + " is too old, " + least + " is needed",
@@ -236,10 +259,12 @@ public final class Preflight {
           "`network: %s` does not exist on this system".formatted(cluster.network().word()),
           "bridge is Linux's, vmnet is macOS's, user works on both");
     }
-    if (fits && cluster.network() instanceof Network.Vmnet && !Host.isRoot()) {
-      obstacle(
-          "`network: vmnet` needs QEMU to run as root: macOS opens vmnet to no other user",
-          "run this as root, or use `network: user`");
+    if (fits && cluster.network() instanceof Network.Vmnet vmnet) {
+      vmnet(vmnet.way(), cluster.subnet());
+      // macOS 15 and later; no route to host without it (UTM issue #6692)
+      terminal.line(
+          "note: if macOS asks, let this terminal reach the local network (System Settings, Privacy"
+              + " & Security, Local Network): it can't reach the nodes else");
     }
     clash(cluster.subnet())
         .ifPresent(
@@ -255,6 +280,21 @@ public final class Preflight {
                 obstacle(fact, hint);
               }
             });
+  }
+
+  private void vmnet(VmnetWay way, Subnet subnet) {
+    if (way.kind() == VmnetWay.Kind.ROOT && !Host.isRoot()) {
+      obstacle(
+          "`network: vmnet` needs QEMU to run as root: macOS opens vmnet to no other user",
+          VmnetWay.hint(Path.of("/"), Host.Os.major(), subnet));
+    }
+    boolean served = way.kind() != VmnetWay.Kind.SOCKET || isOwn(subnet.host(1));
+    if (!served) { // the daemon has its bridge as long as it runs
+      obstacle(
+          "socket_vmnet at %s serves another subnet: this host has no address %s"
+              .formatted(way.path(), subnet.host(1)),
+          "start it with --vmnet-gateway=" + subnet.host(1));
+    }
   }
 
   /** Made by {@code prepare-host.java} for one user, and gone after a reboot. */
@@ -303,23 +343,35 @@ public final class Preflight {
     }
   }
 
+  /** {@return the network interface whose own network overlaps a subnet} */
   private static Optional<String> clash(Subnet subnet) {
+    return interfaces().stream()
+        .filter(nic -> addresses(nic).anyMatch(address -> subnet.overlaps(around(address))))
+        .map(NetworkInterface::getName)
+        .findFirst();
+  }
+
+  private static boolean isOwn(String address) {
+    return interfaces().stream()
+        .flatMap(Preflight::addresses)
+        .anyMatch(own -> own.getAddress().getHostAddress().equals(address));
+  }
+
+  private static List<NetworkInterface> interfaces() {
     try {
-      for (NetworkInterface nic : Collections.list(NetworkInterface.getNetworkInterfaces())) {
-        for (InterfaceAddress address : nic.getInterfaceAddresses()) {
-          byte[] bytes = address.getAddress().getAddress();
-          if (bytes.length == 4
-              && subnet.overlaps(
-                  Subnet.around(
-                      address.getAddress().getHostAddress(), address.getNetworkPrefixLength()))) {
-            return Optional.of(nic.getName());
-          }
-        }
-      }
+      return Collections.list(NetworkInterface.getNetworkInterfaces());
     } catch (IOException e) {
-      // a host that hides its interfaces shows no clash
+      return List.of(); // a host that hides its interfaces shows no clash
     }
-    return Optional.empty();
+  }
+
+  private static Stream<InterfaceAddress> addresses(NetworkInterface nic) {
+    return nic.getInterfaceAddresses().stream()
+        .filter(address -> address.getAddress().getAddress().length == 4);
+  }
+
+  private static Subnet around(InterfaceAddress address) {
+    return Subnet.around(address.getAddress().getHostAddress(), address.getNetworkPrefixLength());
   }
 
   private void obstacle(String fact, String hint) {

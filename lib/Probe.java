@@ -63,11 +63,40 @@ public record Probe(Host host, String accelerator, String qemuVersion) {
         linux
             ? Trial.of(host, kernel, host.firmware())
             : Trial.of(host, Optional.empty(), Optional.empty());
-    return outcome.failure().isEmpty()
-        ? new Verdict(outcome.qemu(), "")
-        : new Verdict(
-            Trial.of(emulated, Optional.empty(), Optional.empty()).qemu(),
-            (linux ? "/dev/kvm opens, but " : "") + outcome.failure());
+    if (outcome.failure().isEmpty()) {
+      return new Verdict(outcome.qemu(), "");
+    }
+    String failure =
+        linux
+            ? "/dev/kvm opens, but " + outcome.failure()
+            : outcome.failure() + hint(outcome.failure(), entitlements(host.arch()));
+    return new Verdict(Trial.of(emulated, Optional.empty(), Optional.empty()).qemu(), failure);
+  }
+
+  /** What codesign says of QEMU's program; only it may use the hypervisor that is signed for it. */
+  private static String entitlements(Host.Arch arch) {
+    return Commands.find(arch.qemu())
+        .filter(qemu -> Commands.find("codesign").isPresent())
+        .map(
+            qemu -> Commands.run(Argv.of("codesign", "-d", "--entitlements", "-", qemu.toString())))
+        .map(said -> said.out() + said.err())
+        .orElse("");
+  }
+
+  /**
+   * {@return what helps where Hypervisor.framework fails; nothing if that is not known}
+   *
+   * @param failure what the trial says
+   * @param entitlements what codesign says; empty if it was not asked
+   */
+  public static String hint(String failure, String entitlements) {
+    if (failure.contains("host-arm-cpu.sme")) {
+      return " (before 10.0 QEMU does not know this chip's SME: upgrade it)"; // lima #3032, #3226
+    }
+    boolean signed = entitlements.contains("com.apple.security.hypervisor");
+    return entitlements.isEmpty() || signed
+        ? ""
+        : " (QEMU is not signed with the entitlement com.apple.security.hypervisor: reinstall it)";
   }
 
   /** The host with what only QEMU itself can say. */
@@ -111,7 +140,7 @@ public record Probe(Host host, String accelerator, String qemuVersion) {
         os,
         arch,
         accelerator,
-        Firmware.find(Path.of("/"), arch.word(), arch.machine(), shares(qemu)),
+        Firmware.find(Path.of("/"), config(), arch.word(), arch.machine(), shares(qemu)),
         Runtime.getRuntime().availableProcessors(),
         system.getTotalMemorySize() >> 20,
         false); // QEMU was not asked
@@ -150,6 +179,14 @@ public record Probe(Host host, String accelerator, String qemuVersion) {
       }
       return verdict;
     }
+  }
+
+  /** The user's own folder for settings (XDG Base Directory Specification). */
+  private static Path config() {
+    String chosen = System.getenv("XDG_CONFIG_HOME");
+    return chosen != null && chosen.startsWith("/")
+        ? Path.of(chosen)
+        : Path.of(System.getProperty("user.home"), ".config");
   }
 
   /** Where QEMU's own firmware may be: the user's folder, and beside the program. */

@@ -7,6 +7,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.TreeMap;
 
 /**
@@ -53,9 +54,10 @@ public record Provision(
   /**
    * {@return what makes one node ready to boot: seed, disk, launch script}
    *
+   * @param template what a node without a disk is forked from; nothing if it is to boot
    * @throws Problem if the role's disk is smaller than the image
    */
-  public Plan files(Node node) {
+  public Plan files(Node node, Optional<Image> template) {
     Layout.Files files = layout.node(node);
     List<Plan.Action> actions = new ArrayList<>(seed(node));
     if (((long) node.size().diskGiB() << 30) < image.bytes()) {
@@ -64,9 +66,17 @@ public record Provision(
               .formatted(node.name(), node.size().diskGiB(), image.bytes() >> 20, image.name()),
           "give the role a larger `disk` in cluster.yaml");
     }
+    if (!Files.exists(files.disk())) { // what a disk that is gone would have gone on from
+      actions.add(new Plan.Remove(files.incoming()));
+      template
+          .flatMap(Image::memory)
+          .ifPresent(
+              from -> actions.add(new Plan.Write(files.incoming(), fork(node, from), false)));
+    }
+    Image below = template.orElse(image);
     actions.add(
         new Plan.Make(
-            files.disk(), disk -> Disk.overlay(image, disk, node.size().diskGiB()), false));
+            files.disk(), disk -> Disk.overlay(below, disk, node.size().diskGiB()), false));
     actions.addAll(copies(boot, files));
     actions.add(new Plan.Write(files.launch(), launchScript(node), true));
     return new Plan(actions);
@@ -96,6 +106,14 @@ public record Provision(
             key(files.hostKey())));
     contents.put(folder.resolve("meta-data"), CloudInit.metaData(cluster, node));
     contents.put(folder.resolve("network-config"), CloudInit.networkConfig(cluster, node));
+    contents.put(
+        folder.resolve(Identity.FILE),
+        Identity.json(
+            cluster,
+            node,
+            roles.get(node.role()),
+            key(layout.identity()).publicKey(),
+            key(files.hostKey())));
     Path network = folder.resolve("network-config");
     if (Files.exists(files.disk())
         && Files.exists(network)
@@ -121,18 +139,27 @@ public record Provision(
     return actions;
   }
 
+  private String fork(Node node, Image.Memory from) {
+    return SavedState.incoming(
+        from.devices(), Qemu.memory(host, node.size(), from.memory(), false));
+  }
+
   private String launchScript(Node node) {
+    Layout.Files files = layout.node(node);
     return """
     #!/bin/sh
-    # Boots %s: the exact command that kubenet runs. More arguments go to QEMU.
+    # Boots %1$s: the exact command that kubenet runs. More arguments go to QEMU.
     set -eu
     umask 077
-    %sexec %s \\
+    %2$sif mv %3$s %4$s 2> /dev/null; then . %4$s; fi
+    exec %5$s \\
       "$@"
     """
         .formatted(
             node.name(),
-            ConsoleLog.bound(layout.node(node).console()),
+            ConsoleLog.bound(files.console()),
+            Argv.quote(files.incoming().toString()),
+            Argv.quote(files.taken().toString()),
             command(node).toShellLines());
   }
 

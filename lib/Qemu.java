@@ -14,7 +14,8 @@ public final class Qemu {
   /** {@return the command that runs a node in the foreground, its console on the terminal} */
   public static Argv command(Node node, Host host, Network network, Boot boot, Layout layout) {
     List<Network.Nic> nics = network.nics(node, layout.lan());
-    return guest(node.name(), node.size(), nics, host, boot, layout.node(node));
+    Argv qemu = guest(node.name(), node.size(), nics, host, boot, layout.node(node));
+    return network.around(qemu, node);
   }
 
   /** {@return the same for a guest that need not be a node of a cluster} */
@@ -41,6 +42,33 @@ public final class Qemu {
         .then(console(files.console()))
         .option("-qmp", qmp(files.qmp()))
         .option("-pidfile", files.pid());
+  }
+
+  /**
+   * {@return the arguments by which a guest's memory is in a file}
+   *
+   * @param shared whether what the guest writes gets into the file; else it has it for itself
+   */
+  public static Argv memory(Host host, Node.Size size, Path file, boolean shared) {
+    // the names that QEMU gives to memory without a file, so that a node that is suspended and
+    // resumed needs none (QEMU source, hw/core/machine.c: default_ram_id)
+    String id = host.arch() == Host.Arch.X86_64 ? "pc.ram" : "mach-virt.ram";
+    return Argv.empty()
+        .option("-machine", Argv.suboptions("", "memory-backend", id))
+        .option(
+            "-object",
+            Argv.suboptions(
+                "memory-backend-file",
+                "id",
+                id,
+                "x-use-canonical-path-for-ramblock-id",
+                "off",
+                "size",
+                size.memoryMiB() + "M",
+                "share",
+                shared ? "on" : "off",
+                "mem-path",
+                file));
   }
 
   /**

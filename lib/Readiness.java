@@ -29,6 +29,7 @@ public record Readiness(
     Vm vm, Network.Endpoint endpoint, String user, Path identity, int slowness) {
   private static final Duration POLL = Duration.ofMillis(250);
   private static final Duration GREETING = Duration.ofSeconds(2);
+  private static final Duration CLOCK = Duration.ofSeconds(2);
   private static final Duration LOGIN = Duration.ofSeconds(20);
 
   /**
@@ -85,6 +86,9 @@ public record Readiness(
       reached.accept(Stage.CLOUD_INIT);
       String said = awaitCloudInit(ssh);
       Instant received = Instant.now();
+      if (GuestClock.behind(said, received).abs().compareTo(CLOCK) > 0) {
+        ssh.run(GuestClock.set(Instant.now()), LOGIN); // it was suspended, or the host slept
+      }
       reached.accept(Stage.READY);
       Instant reported = Instant.now();
       Map<Leg, Instant> ends = GuestClock.read(said, received);

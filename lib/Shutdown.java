@@ -3,6 +3,7 @@ package lib;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.Function;
 
 /** Ends VMs, all at once: the power button first, then QEMU's {@code quit}, then kill. */
 public record Shutdown(Layout layout, Terminal terminal) {
@@ -15,12 +16,41 @@ public record Shutdown(Layout layout, Terminal terminal) {
    * @throws Problem naming each node whose QEMU outlives even a kill
    */
   public void stop(List<Node> nodes) {
+    each(nodes, this::stop);
+  }
+
+  /**
+   * Saves nodes with all that they are doing and ends their QEMU.
+   *
+   * @throws Problem naming each node that can't be saved, which goes on
+   */
+  public void suspend(List<Node> nodes) {
+    each(nodes, this::suspend);
+  }
+
+  private void each(List<Node> nodes, Function<Node, Optional<Problem>> way) {
     List<Node> running = nodes.stream().filter(node -> Vm.of(node, layout).alive()).toList();
-    List<Problem> problems =
-        EachNode.map(running, this::stop).stream().flatMap(Optional::stream).toList();
+    List<Problem> problems = EachNode.map(running, way).stream().flatMap(Optional::stream).toList();
     if (!problems.isEmpty()) {
       throw Problem.all(problems);
     }
+  }
+
+  private Optional<Problem> suspend(Node node) {
+    Vm vm = Vm.of(node, layout);
+    long start = System.nanoTime();
+    if (vm.isQueued()) { // it has not begun, or has a saved state that it has not loaded
+      return Optional.of(
+          new Problem(node.name() + " waits for its turn to boot", "suspend it when it is ready"));
+    }
+    try {
+      new Suspension(vm).begin();
+    } catch (Problem problem) {
+      return Optional.of(problem);
+    }
+    long seconds = (System.nanoTime() - start) / 1_000_000_000;
+    terminal.line("%-12s %-11s %4d s", node.name(), "suspended", seconds);
+    return Optional.empty();
   }
 
   private Optional<Problem> stop(Node node) {

@@ -6,6 +6,8 @@ import java.util.Locale;
 public enum Stage {
   /** QEMU does not run. */
   STOPPED,
+  /** The template that it will be forked from is being made. */
+  TEMPLATE,
   /** QEMU waits before the guest's first instruction, for its turn. */
   QUEUED,
   /** The guest runs, its SSH server does not answer yet. */

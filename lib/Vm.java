@@ -8,6 +8,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.List;
 import java.util.Optional;
 
 /**
@@ -65,15 +66,44 @@ public record Vm(Node node, Layout.Files files) {
     }
   }
 
-  /** {@return whether it waits before the guest's first instruction} */
+  /** {@return whether it waits before the guest's first instruction, or with a state to load} */
   public boolean isQueued() {
-    return status().filter("prelaunch"::equals).isPresent();
+    return status().filter(List.of("prelaunch", "inmigrate")::contains).isPresent();
   }
 
-  /** Lets a VM go that waits before its first instruction, or was paused. */
+  /**
+   * Lets a VM go that waits before its first instruction, or was paused; one with a saved state
+   * loads that first.
+   */
   public void letGo() {
-    tell("cont");
+    tell(
+        "cont",
+        qmp -> {
+          if (qmp.execute("query-status").path("status").asText().equals("inmigrate")) {
+            SavedState.load(qmp);
+          }
+          qmp.execute("cont");
+        });
     BootRecord.of(files).ended(Leg.QUEUED, Instant.now());
+  }
+
+  /**
+   * Stops the guest where it is, saves its state and ends QEMU.
+   *
+   * @throws Problem if the state can't be saved; the guest goes on then
+   */
+  public void save() {
+    tell("stop");
+    try {
+      SavedState.save(files.qmp(), files.suspended());
+    } catch (IOException e) {
+      tell("cont");
+      throw new Problem(
+          "%s goes on, as its state could not be saved: %s".formatted(node.name(), e.getMessage()),
+          "check that the disk has room for its memory, or stop it without --suspend",
+          e);
+    }
+    quit();
   }
 
   /** Presses the power button. */
@@ -92,8 +122,17 @@ public record Vm(Node node, Layout.Files files) {
   }
 
   private void tell(String command) {
+    tell(command, qmp -> qmp.execute(command));
+  }
+
+  /** What is said over QMP. */
+  private interface Talk {
+    void with(Qmp qmp) throws IOException;
+  }
+
+  private void tell(String command, Talk talk) {
     try (Qmp qmp = Qmp.connect(files.qmp(), ANSWER)) {
-      qmp.execute(command);
+      talk.with(qmp);
     } catch (IOException e) {
       throw new Problem(
           "QEMU of %s did not take `%s`: %s".formatted(node.name(), command, e.getMessage()),

@@ -5,6 +5,8 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashMap;
@@ -28,7 +30,6 @@ import lib.Commands;
  * @param err standard error, without JBang's own lines
  */
 record CommandResult(List<String> command, int exit, String out, String err) {
-  private static final int LIMIT_SECONDS = 120;
   private static final Map<String, List<String>> JAVA = new ConcurrentHashMap<>();
 
   /** The names of all scripts of the top folder, sorted: {@code launch-all}, ... */
@@ -183,6 +184,7 @@ record CommandResult(List<String> command, int exit, String out, String err) {
     private final Map<String, String> environment = new HashMap<>();
     private Path folder = Project.root();
     private String input = "";
+    private Duration limit = Duration.ofMinutes(2);
 
     private Call(List<String> command) {
       this.command = new ArrayList<>(command);
@@ -218,7 +220,26 @@ record CommandResult(List<String> command, int exit, String out, String err) {
       return this;
     }
 
-    /** Runs it to its end, in at most two minutes; it and all it started are gone then. */
+    /** Copies a {@link CommandResult#script}'s jars to a folder that other users can read. */
+    Call withJarsIn(Path readable) throws IOException {
+      int classPath = command.indexOf("-classpath") + 1;
+      List<String> copies = new ArrayList<>();
+      for (String jar : command.get(classPath).split(File.pathSeparator)) {
+        Path copy = readable.resolve(Path.of(jar).getFileName());
+        Files.copy(Path.of(jar), copy, StandardCopyOption.REPLACE_EXISTING);
+        copies.add(copy.toString());
+      }
+      command.set(classPath, String.join(File.pathSeparator, copies));
+      return this;
+    }
+
+    /** Sets how long it may take: else two minutes. */
+    Call atMost(Duration time) {
+      limit = time;
+      return this;
+    }
+
+    /** Runs it to its end, in the time that it may take; it and all it started are gone then. */
     CommandResult run() {
       Path work = null;
       try {
@@ -263,7 +284,7 @@ record CommandResult(List<String> command, int exit, String out, String err) {
       Process process = builder.start();
       boolean ended;
       try {
-        ended = process.waitFor(LIMIT_SECONDS, TimeUnit.SECONDS);
+        ended = process.waitFor(limit.toSeconds(), TimeUnit.SECONDS);
       } finally {
         process.descendants().forEach(ProcessHandle::destroyForcibly);
         process.destroyForcibly().waitFor();
@@ -274,7 +295,7 @@ record CommandResult(List<String> command, int exit, String out, String err) {
               process.exitValue(),
               Files.readString(out.toPath()),
               Files.readString(err.toPath()).replaceAll("(?m)^\\[jbang\\] .*\\R?", ""));
-      assertThat(ended).as("ended within %d s: %s", LIMIT_SECONDS, result).isTrue();
+      assertThat(ended).as("ended within %s: %s", limit, result).isTrue();
       assertThat(sockets(tmux)).as("tmux sockets of %s", result).isEmpty();
       return result;
     }

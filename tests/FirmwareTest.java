@@ -33,7 +33,12 @@ class FirmwareTest {
   private String find(String architecture, String... shares) {
     String machine = architecture.equals("x86_64") ? "q35" : "virt";
     Optional<Firmware> found =
-        Firmware.find(root, architecture, machine, Stream.of(shares).map(root::resolve).toList());
+        Firmware.find(
+            root,
+            root.resolve("home/me/.config"),
+            architecture,
+            machine,
+            Stream.of(shares).map(root::resolve).toList());
     return found
         .map(
             pair ->
@@ -124,6 +129,8 @@ class FirmwareTest {
     assertThat(find("x86_64", "share")).isEqualTo("fw/usr.c qcow2, fw/usr.v raw");
     descriptor("etc/qemu/firmware/60-x.json", "etc", "x86_64", "pc-q35-*", "");
     assertThat(find("x86_64", "share")).isEqualTo("fw/etc.c qcow2, fw/etc.v raw");
+    descriptor("home/me/.config/qemu/firmware/60-x.json", "own", "x86_64", "pc-q35-*", "");
+    assertThat(find("x86_64", "share")).isEqualTo("fw/own.c qcow2, fw/own.v raw");
   }
 
   /** QEMU source, docs/interop/firmware.json: sorted by file name over all folders. */
@@ -149,7 +156,7 @@ class FirmwareTest {
   @Test
   void smallFirmwareOfAarch64IsPaddedForEachVm() throws IOException {
     files("usr/share/AAVMF/AAVMF_CODE.fd", "usr/share/AAVMF/AAVMF_VARS.fd");
-    Firmware small = Firmware.find(root, "aarch64", "virt", List.of()).orElseThrow();
+    Firmware small = Firmware.find(root, root, "aarch64", "virt", List.of()).orElseThrow();
     assertThat(small.small()).isTrue();
     Layout.Files files = Lab.LAYOUT.node(Cluster.standard().node("worker0"));
     Boot boot = new Boot.ByFirmware(small, "");
@@ -169,7 +176,7 @@ class FirmwareTest {
       assertThat(Files.size(copy)).isEqualTo(64L << 20);
       Files.copy(copy, root.resolve(file), StandardCopyOption.REPLACE_EXISTING);
     }
-    Firmware whole = Firmware.find(root, "aarch64", "virt", List.of()).orElseThrow();
+    Firmware whole = Firmware.find(root, root, "aarch64", "virt", List.of()).orElseThrow();
     assertThat(whole.small()).isFalse();
     assertThat(new Boot.ByFirmware(whole, "").copies(files)).containsOnlyKeys(files.efiVariables());
   }

@@ -23,23 +23,28 @@ class HeaderTest {
   /** The levels of lib, lowest first: a file refers only to files of lower lines. */
   private static final List<String> LEVELS =
       List.of(
-          "Argv Digest Image Leg Problem Role Stage Subnet Yaml",
-          "Firmware GuestClock Timeline YamlFields",
+          "Argv Digest HostsFile Image Leg Problem Role Stage Subnet Yaml",
+          "Firmware GuestClock HostStep Timeline YamlFields",
           "Host Node SshKey Tmux",
+          "VmnetWay",
           "Disk ImageSource Layout Network",
-          "ImageEntries",
+          "HostFirewall ImageEntries",
           "Cluster",
-          "Boot ClusterFile Forward HostNetwork SshConfig VirtualIp",
-          "CloudInit ConsoleLog Qemu",
+          "Boot ClusterFile Dnsmasq Forward SshConfig VirtualIp",
+          "CloudInit ConsoleLog HostNetwork Qemu",
+          "Identity",
           // From here on files touch the world.
-          "BootRecord Commands EachNode Lock Meter Qmp RecipeFiles Wait WebProxy",
+          "BootRecord Commands EachNode Meter Qmp RecipeFiles Wait WebProxy",
+          "Lock SavedState",
           "HostSurvey LanSwitch Plan QemuImg Sessions Ssh Terminal Tool Trial Vm",
+          "Suspension",
           "DebianBuilt Download ImageMaker LanPort Probe Progress Provision Readiness Remains"
               + " RoleFiles Shutdown Stall VmSession",
           "Admission BaseImage ImageDownload ImageImport ImageOptions NodeStatus Options Preflight"
               + " ReadyAll SshSession",
           "Bake ImageBuild ImageStore",
-          "Images",
+          "Template",
+          "Images Templates",
           "Launch");
 
   /** The lib files that may print; the others return what there is to say, or throw a Problem. */

@@ -32,7 +32,7 @@ final class HostNamespace implements AutoCloseable {
       mount -t tmpfs tmpfs /dev/net
       mknod -m 666 /dev/net/tun c 10 200
       echo ready
-      exec sleep 1000
+      exec sleep 3600
       """;
 
   private final Process host;
@@ -81,6 +81,20 @@ final class HostNamespace implements AutoCloseable {
     return new String[] {"nsenter", "--target", "" + holder.pid(), "--net", "--mount"};
   }
 
+  /** The same for a command of another user of the machine, who has no capabilities. */
+  String[] words(String user) {
+    String[] drop = {"setpriv", "--reuid", user, "--regid", "nogroup", "--clear-groups", "--"};
+    return Stream.of(words(), drop).flatMap(Stream::of).toArray(String[]::new);
+  }
+
+  /** Docker's rules as they are in the table: it drops what it does not know. */
+  void docker() {
+    run("iptables", "-N", "DOCKER-USER");
+    run("iptables", "-A", "DOCKER-USER", "-j", "RETURN");
+    run("iptables", "-A", "FORWARD", "-j", "DOCKER-USER");
+    run("iptables", "-P", "FORWARD", "DROP");
+  }
+
   /** Runs a command on the host, which must succeed, and returns what it prints. */
   String run(String... command) {
     return tried(command).orProblem().out();
@@ -96,9 +110,9 @@ final class HostNamespace implements AutoCloseable {
     return Commands.run(Argv.of("env", words(outside)).add(command)).orProblem().out();
   }
 
-  /** A process that is outside. */
-  long outsidePid() {
-    return outside.pid();
+  /** The words before a command that have it run outside. */
+  String[] wordsOutside() {
+    return words(outside);
   }
 
   /** All that {@code prepare-host.java} may change, without counters and ages. */

@@ -22,6 +22,7 @@ import lib.Node;
 import lib.Problem;
 import lib.Role;
 import lib.SshKey;
+import lib.VmnetWay;
 import org.assertj.core.api.Assertions;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 
@@ -57,6 +58,12 @@ final class Lab {
           "/opt/homebrew/share/qemu/edk2-aarch64-code.fd",
           "/opt/homebrew/share/qemu/edk2-arm-vars.fd");
 
+  static final Network VMNET_BY_SOCKET =
+      new Network.Vmnet(new VmnetWay(VmnetWay.Kind.SOCKET, VmnetWay.SOCKET));
+  static final Network VMNET_BY_HELPER =
+      new Network.Vmnet(
+          new VmnetWay(VmnetWay.Kind.HELPER, Path.of("/opt/vmnet-helper/bin/vmnet-run")));
+
   private Lab() {}
 
   /** The hosts that golden files are kept for. */
@@ -67,7 +74,9 @@ final class Lab {
         host(Host.Os.LINUX, Host.Arch.AARCH64, Host.Accelerator.KVM),
         host(Host.Os.LINUX, Host.Arch.AARCH64, Host.Accelerator.TCG),
         host(Host.Os.DARWIN, Host.Arch.AARCH64, Host.Accelerator.HVF),
-        host(Host.Os.DARWIN, Host.Arch.X86_64, Host.Accelerator.HVF));
+        host(Host.Os.DARWIN, Host.Arch.AARCH64, Host.Accelerator.TCG),
+        host(Host.Os.DARWIN, Host.Arch.X86_64, Host.Accelerator.HVF),
+        host(Host.Os.DARWIN, Host.Arch.X86_64, Host.Accelerator.TCG));
   }
 
   static Host host(Host.Os os, Host.Arch arch, Host.Accelerator accelerator) {
@@ -82,7 +91,7 @@ final class Lab {
   static List<Network> networks(Host.Os os) {
     return os == Host.Os.LINUX
         ? List.of(new Network.User(), new Network.Bridge())
-        : List.of(new Network.User(), new Network.Vmnet());
+        : List.of(new Network.User(), new Network.Vmnet(), VMNET_BY_SOCKET, VMNET_BY_HELPER);
   }
 
   /** A node of each role. */

@@ -20,6 +20,7 @@ import lib.Network;
 import lib.Node;
 import lib.Preflight;
 import lib.Probe;
+import lib.Problem;
 import lib.Subnet;
 import lib.Terminal;
 import lib.Tool;
@@ -43,7 +44,7 @@ class PreflightTest {
   }
 
   private void launch(Cluster cluster, List<Node> starting, Probe probe) {
-    Preflight.qemu(probe);
+    Preflight.qemu(probe, cluster.network());
     Preflight.room(cluster, cluster.nodes(), starting, probe.host(), layout, terminal);
   }
 
@@ -88,7 +89,8 @@ class PreflightTest {
     "LINUX,  X86_64,  6.1.9,  false",
     "LINUX,  X86_64,  5.9.99, false",
     "LINUX,  AARCH64, 7.2.22, true",
-    "DARWIN, X86_64,  6.2.0,  true",
+    "DARWIN, X86_64,  7.2.0,  true",
+    "DARWIN, X86_64,  7.1.9,  false",
     "DARWIN, AARCH64, 8.2.1,  true",
     "DARWIN, AARCH64, 8.2.0,  false",
     "DARWIN, AARCH64, 7.2.22, false",
@@ -100,12 +102,40 @@ class PreflightTest {
     if (enough) {
       launch(cluster, List.of(), probe);
     } else {
-      String least = os == Host.Os.DARWIN ? "8.2.1" : "6.2.0";
+      String mac = arch == Host.Arch.AARCH64 ? "8.2.1" : "7.2.0";
+      String least = os == Host.Os.DARWIN ? mac : "6.2.0";
       assertThat(Lab.problem(() -> launch(cluster, List.of(), probe)))
           .isEqualTo(
               "QEMU %s is too old, %s is needed\n(upgrade QEMU with the system's package manager)"
                   .formatted(version, least));
     }
+  }
+
+  @Test
+  void qemuMustHaveBeenBuiltWithVde() {
+    assertThat(Preflight.lanBackend("Available netdev backend types:\nsocket\nuser\nvde\n"))
+        .isEmpty();
+    assertThat(Preflight.lanBackend("Available netdev backend types:\nsocket\nuser\ntap\n"))
+        .map(Problem::getMessage)
+        .contains("this QEMU is built without `-netdev vde`, which connects the nodes");
+  }
+
+  @Test
+  void aDaemonOfVmnetMustServeTheSubnet() {
+    assertThat(
+            Lab.problem(
+                () ->
+                    launch(
+                        elsewhere(Lab.VMNET_BY_SOCKET),
+                        List.of(),
+                        probe(Host.Os.DARWIN, Host.Arch.X86_64, 1 << 20, ""))))
+        .isEqualTo(
+            """
+            socket_vmnet at /var/run/kubenet.vmnet serves another subnet: this host has no address \
+            198.18.5.1
+            (start it with --vmnet-gateway=198.18.5.1)\
+            """);
+    assertThat(bytes.toString(StandardCharsets.UTF_8)).contains("note: ", "Local Network");
   }
 
   @Test

@@ -10,10 +10,14 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
+import java.util.stream.Collectors;
 import lib.Argv;
 import lib.Cluster;
 import lib.ClusterFile;
 import lib.Commands;
+import lib.HostFirewall;
+import lib.HostNetwork;
+import lib.HostStep;
 import lib.Network;
 import lib.Node;
 import lib.Wait;
@@ -62,14 +66,6 @@ class PrepareHostTest {
         .run();
   }
 
-  /** Docker's rules as they are in the table: it drops what it does not know. */
-  private void docker() {
-    host.run("iptables", "-N", "DOCKER-USER");
-    host.run("iptables", "-A", "DOCKER-USER", "-j", "RETURN");
-    host.run("iptables", "-A", "FORWARD", "-j", "DOCKER-USER");
-    host.run("iptables", "-P", "FORWARD", "DROP");
-  }
-
   @Test
   void aHostIsAsItWasAfterUndo() {
     TreeMap<String, String> before = host.state();
@@ -94,7 +90,7 @@ class PrepareHostTest {
 
   @Test
   void aHostWithDockerIsAsItWasAfterUndo() {
-    docker();
+    host.docker();
     host.run("iptables", "-P", "INPUT", "DROP"); // as ufw has it
     host.run("sysctl", "-q", "-w", "net.ipv4.ip_forward=1");
     host.run("sh", "-c", "printf '127.0.0.1 localhost' > /etc/hosts"); // no line end
@@ -109,6 +105,33 @@ class PrepareHostTest {
 
     prepare("--undo", "--yes").succeeded().quiet();
     assertThat(host.state()).isEqualTo(before);
+  }
+
+  /**
+   * Not run: the commands for a host that has firewalld, which takes all of a system to be real.
+   */
+  @Test
+  void whereFirewalldRunsTheBridgeIsInItsTrustedZone() {
+    HostNetwork network = new HostNetwork(cluster, "me");
+    Golden.check("host/firewalld.sh", shell(network.prepare(withFirewalld(Map.of(), "none"))));
+    HostNetwork.Found made = withFirewalld(Map.of("before", "net.ipv4.ip_forward=1\n"), "trusted");
+    assertThat(shell(HostNetwork.undo(made)))
+        .isEqualTo("firewall-cmd --zone=trusted --remove-interface=kubenet\nrm -r /run/kubenet\n");
+  }
+
+  private static HostNetwork.Found withFirewalld(Map<String, String> records, String zone) {
+    return new HostNetwork.Found(
+        List.of(),
+        true,
+        records,
+        Optional.empty(),
+        List.of(),
+        new HostFirewall(false, List.of(), zone),
+        "");
+  }
+
+  private static String shell(List<HostStep> steps) {
+    return steps.stream().map(HostStep::toShell).collect(Collectors.joining("\n")) + "\n";
   }
 
   @Test
@@ -138,7 +161,7 @@ class PrepareHostTest {
 
   @Test
   void namesOfTheNodesAreThere() {
-    docker();
+    host.docker();
     TreeMap<String, String> before = host.state();
     prepare("--yes").succeeded();
     assertThat(host.run("getent", "ahostsv4", "kubernetes")).startsWith("10.240.0.5 ");
@@ -154,7 +177,7 @@ class PrepareHostTest {
   /** A guest's place is taken by a namespace that is in the bridge by a veth. */
   @Test
   void aGuestReachesTheOutsideThoughDockerDropsAndTheOutsideDoesNotReachIt() throws IOException {
-    docker();
+    host.docker();
     prepare("--yes").succeeded();
     host.run(
         "sh", "-c", "unshare --net sleep 100 > /dev/null 2>&1 & echo $! > /run/guest; sleep 0.3");
@@ -179,7 +202,7 @@ class PrepareHostTest {
       host.run("iptables", "-P", "FORWARD", "ACCEPT");
       assertThat(
               Commands.run(
-                      Argv.of("nsenter", "--target", "" + host.outsidePid(), "--net")
+                      Argv.of("env", host.wordsOutside())
                           .add("ping", "-c", "1", "-W", "1", "10.240.0.11"))
                   .exit())
           .isNotZero();
@@ -222,18 +245,13 @@ class PrepareHostTest {
     qemu.addAll(List.of("-nographic", "-monitor", "none", "-netdev", netdev));
     qemu.addAll(List.of("-device", "virtio-net-pci,romfile=,netdev=lan"));
 
-    List<String> other = as("daemon", "timeout", "10");
-    other.addAll(qemu);
-    assertThat(host.tried(other.toArray(String[]::new)).err())
+    Argv other = Argv.of("env", host.words("daemon")).add("timeout", "10");
+    assertThat(Commands.run(other.add(qemu.toArray(String[]::new))).err())
         .contains("could not configure /dev/net/tun (kubenet-1): Operation not permitted");
 
-    List<String> words = new ArrayList<>(List.of(host.words()));
-    words.addAll(as("nobody"));
-    words.addAll(qemu);
+    Argv own = Argv.of("env", host.words("nobody")).add(qemu.toArray(String[]::new));
     Path errors = folder.resolve("errors");
-    Process process =
-        Commands.start(
-            Argv.of(words.get(0), words.subList(1, words.size()).toArray(String[]::new)), errors);
+    Process process = Commands.start(own, errors);
     try {
       boolean up =
           Wait.until(
@@ -247,14 +265,6 @@ class PrepareHostTest {
       process.destroyForcibly().onExit().join();
     }
     prepare("--undo", "--yes").succeeded();
-  }
-
-  private static List<String> as(String user, String... more) {
-    List<String> words =
-        new ArrayList<>(
-            List.of("setpriv", "--reuid", user, "--regid", "nogroup", "--clear-groups", "--"));
-    words.addAll(List.of(more));
-    return words;
   }
 
   @Test

@@ -9,6 +9,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.ExecutorService;
@@ -29,6 +30,7 @@ import lib.Network;
 import lib.Node;
 import lib.Qemu;
 import lib.Qmp;
+import lib.VmnetWay;
 import lib.Wait;
 import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.Test;
@@ -43,7 +45,11 @@ class QemuTest {
   /** One golden file. */
   private record Case(Host host, Network network, Node node) {
     String name() {
-      return "qemu/%s/%s-%s.args".formatted(host, network.word(), node.name());
+      String way =
+          network instanceof Network.Vmnet vmnet && vmnet.way() != VmnetWay.ROOT
+              ? "-" + vmnet.way().kind().name().toLowerCase(Locale.ROOT)
+              : "";
+      return "qemu/%s/%s-%s.args".formatted(host, network.word() + way, node.name());
     }
 
     Argv command() {

@@ -22,6 +22,7 @@
 //SOURCES ../lib/Role.java
 //SOURCES ../lib/Subnet.java
 //SOURCES ../lib/Vm.java
+//SOURCES ../lib/VmnetWay.java
 //SOURCES ../lib/Wait.java
 //SOURCES ../lib/Yaml.java
 //SOURCES ../lib/YamlFields.java

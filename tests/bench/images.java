@@ -15,10 +15,13 @@
 //SOURCES ../../lib/Commands.java
 //SOURCES ../../lib/Firmware.java
 //SOURCES ../../lib/Node.java
+//SOURCES ../../lib/VmnetWay.java
+//SOURCES ../../lib/Wait.java
 //SOURCES ../../lib/YamlFields.java
 //SOURCES ../../lib/Host.java
 //SOURCES ../../lib/Layout.java
 //SOURCES ../../lib/Network.java
+//SOURCES ../../lib/SavedState.java
 //SOURCES ../../lib/Terminal.java
 //SOURCES ../../lib/BootRecord.java
 //SOURCES ../../lib/ImageSource.java

@@ -18,6 +18,7 @@
 //SOURCES ../../lib/RecipeFiles.java
 //SOURCES ../../lib/SshKey.java
 //SOURCES ../../lib/Tmux.java
+//SOURCES ../../lib/VmnetWay.java
 //SOURCES ../../lib/Wait.java
 //SOURCES ../../lib/Host.java
 //SOURCES ../../lib/LanSwitch.java

@@ -1,0 +1,229 @@
+#!/usr/bin/python3
+# Runs in a template, the VM that nodes of a role are forked from (lib/Template.java). When cloud-init
+# has done the role's work, it takes away what would make the machine somebody, says on the console
+# that it is settled, and waits; then the VM is saved. Whoever goes on from there finds another seed
+# in the drive, a node's: this gives the machine that node's identity, and starts the network and SSH.
+#
+# One process does nearly all of it: under emulation each further one costs a tenth of a second.
+import calendar
+import ctypes
+import fcntl
+import glob
+import json
+import mmap
+import os
+import socket
+import struct
+import subprocess
+import time
+import uuid
+
+RESULT = "/run/cloud-init/result.json"  # its being there says that the node is ready
+HELD = "/run/kubenet/result.json"
+STATUS = "/run/cloud-init/status.json"
+OUTPUT = "/var/log/cloud-init-output.log"
+SEED = "/run/kubenet/seed"
+NETPLAN = "/etc/netplan/50-cloud-init.yaml"
+UNITS = ["systemd-networkd.socket", "systemd-networkd.service", "ssh.socket", "ssh.service", "sshd.service"]
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+def read(path):
+    with open(path) as file:
+        return file.read()
+
+
+def write(path, text, mode=0o644, owner=(0, 0)):
+    part = path + ".kubenet"
+    with open(part, "w") as file:
+        os.fchmod(file.fileno(), mode)
+        os.fchown(file.fileno(), *owner)
+        file.write(text)
+    os.rename(part, path)
+
+
+def say(text):
+    with open("/dev/console", "w") as console:
+        console.write("kubenet-fork: " + text + "\n")
+
+
+def mount(source, target, kind, flags):
+    if libc.mount(source.encode(), target.encode(), kind.encode(), flags, None):
+        raise OSError(ctypes.get_errno(), "cannot mount " + source)
+
+
+def driver(path, action, device):
+    with open(f"/sys/bus/{path}/{action}", "w") as file:
+        file.write(device)
+
+
+# --- in the template ---
+
+
+def settle():
+    """Waits for cloud-init, then leaves a machine without network, SSH and keys; returns its NICs."""
+    while not os.path.exists(RESULT):
+        time.sleep(0.1)
+    subprocess.run(["systemctl", "is-system-running", "--wait"], stdout=subprocess.DEVNULL)
+    errors = json.loads(read(RESULT))["v1"]["errors"]
+    if errors:
+        raise Exception("cloud-init ended with errors: " + json.dumps(errors))
+    if not os.path.exists(NETPLAN):
+        raise Exception("the image's network is not set up by netplan")
+    os.rename(RESULT, HELD)
+    loaded = [unit for unit in UNITS if os.path.exists("/sys/fs/cgroup/system.slice/" + unit)]
+    subprocess.run(["systemctl", "stop", *loaded])
+    for path in glob.glob("/etc/ssh/ssh_host_*") + glob.glob("/run/systemd/network/10-netplan-*"):
+        os.unlink(path)
+    # a NIC takes its MAC from QEMU when the PCI driver finds it, so it is to be found by the node
+    nics = [os.path.realpath(nic).split("/")[-2] for nic in glob.glob("/sys/bus/virtio/drivers/virtio_net/virtio*")]
+    for nic in nics:
+        driver("pci/drivers/virtio-pci", "unbind", nic)
+    os.sync()
+    return loaded, nics
+
+
+def beginning(drive, buffer):
+    """What the drive holds at its start, where a seed has its names, and not what is cached of it."""
+    descriptor = os.open(drive, os.O_RDONLY | os.O_DIRECT)
+    os.preadv(descriptor, [buffer], 0)
+    os.close(descriptor)
+    return buffer[:]
+
+
+# --- in the node ---
+
+
+def new_random():
+    """Random numbers of its own: the kernel's pool was saved with the rest (random(4) for the calls)."""
+    with open("/dev/hwrng", "rb", buffering=0) as source:
+        fresh = b"".join(source.read(64) for _ in range(8))  # the first may be from before, too
+    with open("/dev/urandom", "wb", buffering=0) as pool:
+        add, reseed = 0x40085203, 0x5207  # RNDADDENTROPY, RNDRESEEDCRNG
+        fcntl.ioctl(pool, add, struct.pack(f"ii{len(fresh)}s", 8 * len(fresh) // 2, len(fresh), fresh))
+        fcntl.ioctl(pool, reseed)
+
+
+def set_clock():
+    with open("/dev/rtc0", "rb") as rtc:
+        fields = struct.unpack("9i", fcntl.ioctl(rtc, 0x80247009, bytes(36)))  # RTC_RD_TIME, rtc(4)
+    second, minute, hour, day, month, year = fields[:6]
+    now = calendar.timegm((year + 1900, month + 1, day, hour, minute, second))
+    time.clock_settime(time.CLOCK_REALTIME, now + 0.5)  # it tells whole seconds
+
+
+def take_name(node):
+    socket.sethostname(node["hostname"])
+    write("/etc/hostname", node["hostname"] + "\n")
+    write("/etc/machine-id", uuid.uuid4().hex + "\n", 0o444)
+    # the kernel's own can't be changed, and tells boots of different machines apart
+    write("/run/kubenet/boot_id", str(uuid.uuid4()) + "\n", 0o444)
+    bind = 4096
+    mount("/run/kubenet/boot_id", "/proc/sys/kernel/random/boot_id", "", bind)
+
+
+def take_keys(node):
+    write("/etc/ssh/ssh_host_ed25519_key", node["host_key"], 0o600)
+    write("/etc/ssh/ssh_host_ed25519_key.pub", node["host_key_public"])
+    home = os.path.expanduser("~" + node["user"])
+    owner = os.stat(home)
+    owner = (owner.st_uid, owner.st_gid)
+    folder = home + "/.ssh"
+    if not os.path.exists(folder):
+        os.mkdir(folder, 0o700)
+        os.chown(folder, *owner)
+    write(folder + "/authorized_keys", node["login"], 0o600, owner)
+
+
+def take_network(node, units, nics):
+    """The networkd files are those that netplan would make, whose start takes a second."""
+    write(NETPLAN, node["netplan"], 0o600)
+    os.makedirs("/run/systemd/network", exist_ok=True)
+    for name, text in node["networkd"].items():
+        write("/run/systemd/network/" + name, text)
+    for nic in nics:
+        driver("pci/drivers/virtio-pci", "bind", nic)
+    # the journal's folder has the machine-id in its name
+    subprocess.run(["systemctl", "restart", "--no-block", "systemd-journald.service", *units])
+
+
+def take_instance(node, user_data):
+    """What cloud-init knows: the next boot finds this instance done, as after a boot of its own."""
+    old = read("/var/lib/cloud/data/instance-id").strip()
+    new = node["instance"]
+    os.rename("/var/lib/cloud/instances/" + old, "/var/lib/cloud/instances/" + new)
+    os.unlink("/var/lib/cloud/instance")
+    os.symlink("/var/lib/cloud/instances/" + new, "/var/lib/cloud/instance")
+    for name in "user-data.txt", "cloud-config.txt":
+        write("/var/lib/cloud/instance/" + name, user_data, 0o600)
+    names = {old: new, "kubenet-template": node["hostname"]}
+    for path in ["/var/lib/cloud/data/instance-id", "/var/lib/cloud/data/set-hostname",
+                 "/var/lib/cloud/data/previous-hostname", "/run/cloud-init/.instance-id",
+                 "/run/cloud-init/instance-data.json", "/run/cloud-init/instance-data-sensitive.json"]:
+        if os.path.exists(path):
+            text = read(path)
+            for before, after in names.items():
+                text = text.replace(before, after)
+            write(path, text, os.stat(path).st_mode & 0o777)
+
+
+def run_commands(node):
+    """The role's bootcmd and runcmd: programs, which may ask who they run on."""
+    if not node["commands"]:
+        return
+    script = "/var/lib/cloud/instance/scripts/runcmd"
+    os.makedirs(os.path.dirname(script), exist_ok=True)
+    write(script, node["commands"], 0o700)
+    with open(OUTPUT, "a") as output:
+        code = subprocess.run([script], stdin=subprocess.DEVNULL, stdout=output, stderr=output).returncode
+    if code:
+        error = f"Runparts: 1 failures (runcmd) in 1 attempted commands: exit code {code}"
+        result, status = json.loads(read(HELD)), json.loads(read(STATUS))
+        result["v1"]["errors"].append(error)
+        status["v1"]["modules-final"]["errors"].append(error)
+        write(HELD, json.dumps(result))
+        write(STATUS, json.dumps(status))
+
+
+def become(drive, device, units, nics):
+    new_random()
+    set_clock()
+    # a drive tells its size when its driver finds it
+    driver("virtio/drivers/virtio_blk", "unbind", device)
+    driver("virtio/drivers/virtio_blk", "bind", device)
+    os.makedirs(SEED, exist_ok=True)
+    read_only = 1
+    mount(drive, SEED, "iso9660", read_only)
+    node = json.loads(read(SEED + "/kubenet.json"))
+    user_data = read(SEED + "/user-data")
+    libc.umount(SEED.encode())
+    take_name(node)
+    take_keys(node)
+    take_network(node, units, nics)
+    take_instance(node, user_data)
+    run_commands(node)
+    os.rename(HELD, RESULT)
+    say(node["hostname"] + " is itself")
+
+
+def main():
+    try:
+        units, nics = settle()
+        drive = os.path.realpath("/dev/disk/by-label/cidata")
+        device = os.path.basename(os.path.realpath(f"/sys/class/block/{os.path.basename(drive)}/device"))
+        buffer = mmap.mmap(-1, 1 << 16)
+        own = beginning(drive, buffer)
+    except Exception as fault:
+        say("failed: " + str(fault))
+        raise
+    say("settled")
+    while beginning(drive, buffer) == own:
+        time.sleep(0.05)
+    try:
+        become(drive, device, units, nics)
+    except Exception as fault:
+        say("failed: " + repr(fault))
+        raise
+
+
+main()

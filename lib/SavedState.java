@@ -1,0 +1,157 @@
+//DEPS com.fasterxml.jackson.dataformat:jackson-dataformat-yaml:2.21.8
+package lib;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.io.IOException;
+import java.net.StandardProtocolFamily;
+import java.net.UnixDomainSocketAddress;
+import java.nio.channels.Channels;
+import java.nio.channels.FileChannel;
+import java.nio.channels.ServerSocketChannel;
+import java.nio.channels.SocketChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+
+/**
+ * A VM's state in a file, as QEMU's migration writes it (QEMU documentation, "Migration"): all that
+ * is not on its disk. Memory that lies in a file of its own, shared with QEMU, is not in it
+ * (capability {@code x-ignore-shared}).
+ */
+public final class SavedState {
+  private static final Duration LIMIT = Duration.ofMinutes(10);
+  private static final Duration ANSWER = Duration.ofSeconds(30);
+
+  /** The descriptor on which {@code launch.sh} opens the file. */
+  private static final int DESCRIPTOR = 9;
+
+  /** On both sides, or neither: the form of the file depends on it. */
+  private static final Map<String, ?> CAPABILITIES =
+      Map.of("capabilities", List.of(Map.of("capability", "x-ignore-shared", "state", true)));
+
+  private SavedState() {}
+
+  /**
+   * Saves a VM's state. It is left as it is: stopped, unless that fails.
+   *
+   * @param socket its QMP socket
+   * @param file the new file; it appears whole or not at all
+   * @throws IOException with QEMU's words if it can't
+   */
+  public static void save(Path socket, Path file) throws IOException {
+    Path part = file.resolveSibling(".part." + file.getFileName());
+    Path stream = socket.resolveSibling(socket.getFileName() + ".save");
+    Files.deleteIfExists(stream);
+    Files.deleteIfExists(part);
+    try (ServerSocketChannel server = ServerSocketChannel.open(StandardProtocolFamily.UNIX);
+        FileChannel out =
+            FileChannel.open(part, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
+      server.bind(UnixDomainSocketAddress.of(stream));
+      CompletableFuture<Long> received =
+          CompletableFuture.supplyAsync(() -> receive(server, out), SavedState::start);
+      try (Qmp qmp = Qmp.connect(socket, ANSWER)) {
+        qmp.execute("migrate-set-capabilities", CAPABILITIES);
+        // its limit is meant for a network: 128 MiB a second
+        qmp.execute("migrate-set-parameters", Map.of("max-bandwidth", 1L << 40));
+        qmp.execute("migrate", Map.of("uri", "unix:" + stream));
+        awaitMigrated(qmp);
+      }
+      received.get(ANSWER.toSeconds(), TimeUnit.SECONDS);
+      out.force(true);
+      Files.move(part, file, StandardCopyOption.ATOMIC_MOVE);
+    } catch (ExecutionException | TimeoutException e) {
+      throw new IOException("the state did not arrive: " + e.getMessage(), e);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new IOException("interrupted", e);
+    } finally {
+      Files.deleteIfExists(stream);
+      Files.deleteIfExists(part);
+    }
+  }
+
+  private static void start(Runnable work) {
+    Thread thread = new Thread(work, "saved state");
+    thread.setDaemon(true);
+    thread.start();
+  }
+
+  private static long receive(ServerSocketChannel server, FileChannel out) {
+    try (SocketChannel from = server.accept()) {
+      return Channels.newInputStream(from).transferTo(Channels.newOutputStream(out));
+    } catch (IOException e) {
+      throw new IllegalStateException(e.getMessage(), e);
+    }
+  }
+
+  private static void awaitMigrated(Qmp qmp) throws IOException {
+    long end = System.nanoTime() + LIMIT.toNanos();
+    while (System.nanoTime() < end) {
+      JsonNode state = qmp.execute("query-migrate");
+      switch (state.path("status").asText()) {
+        case "completed" -> {
+          return;
+        }
+        case "failed", "cancelled" ->
+            throw new IOException(
+                "QEMU can't save its state: " + state.path("error-desc").asText("no reason given"));
+        default -> Wait.pause(Duration.ofMillis(20));
+      }
+    }
+    throw new IOException("QEMU did not save its state within " + LIMIT.toMinutes() + " min");
+  }
+
+  /**
+   * {@return shell commands for {@code incoming.sh}: QEMU starts with what was saved}
+   *
+   * @param file the state
+   * @param more further arguments for QEMU
+   */
+  public static String incoming(Path file, Argv more) {
+    return """
+    # What the VM goes on from. launch.sh takes this away before it starts QEMU: used twice, memory
+    # would not fit the disk any more. Over QMP kubenet has it loaded (migrate-incoming).
+    exec %d< %s
+    set -- "$@"%s -incoming defer
+    """
+        .formatted(
+            DESCRIPTOR,
+            Argv.quote(file.toString()),
+            more.toList().isEmpty() ? "" : " " + more.toShell());
+  }
+
+  /**
+   * Has a QEMU that was started with {@link #incoming} load its state; the guest goes on at the
+   * next {@code cont}.
+   *
+   * @throws IOException if it can't, mostly because QEMU has ended
+   */
+  static void load(Qmp qmp) throws IOException {
+    qmp.execute("migrate-set-capabilities", CAPABILITIES);
+    qmp.execute("migrate-incoming", Map.of("uri", "fd:" + DESCRIPTOR));
+    long end = System.nanoTime() + LIMIT.toNanos();
+    while (qmp.execute("query-status").path("status").asText().equals("inmigrate")) {
+      if (System.nanoTime() > end) {
+        throw new IOException("its state was not loaded within " + LIMIT.toMinutes() + " min");
+      }
+      Wait.pause(Duration.ofMillis(20));
+    }
+    for (String nic : List.of("wan", "lan")) { // a template's have no cable
+      try {
+        qmp.execute("set_link", Map.of("name", nic, "up", true));
+      } catch (IOException e) {
+        if (!e.getMessage().contains("not found")) {
+          throw e; // not every network has both
+        }
+      }
+    }
+  }
+}

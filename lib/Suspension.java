@@ -1,0 +1,37 @@
+package lib;
+
+import java.nio.file.Files;
+import java.time.Duration;
+import java.util.List;
+
+/** A VM that is put aside with all that it is doing, to go on there at its next start. */
+public record Suspension(Vm vm) {
+  private static final Duration END = Duration.ofSeconds(30);
+
+  /**
+   * Saves the VM and ends it.
+   *
+   * @throws Problem if it can't be saved; the guest goes on then
+   */
+  public void begin() {
+    vm.save();
+    if (!Wait.until(END, () -> !vm.alive())) {
+      throw new Problem(
+          "%s: QEMU does not end".formatted(vm.node().name()), "stop it: stop-all.java --only it");
+    }
+    // only now: as long as QEMU lives, its disk may get ahead of what was saved
+    String incoming = SavedState.incoming(vm.files().suspended(), Argv.empty());
+    new Plan.Write(vm.files().incoming(), incoming, false).run();
+  }
+
+  /** {@return whether the VM's QEMU, just started, goes on from there} */
+  public boolean isTaken() {
+    return Files.exists(vm.files().taken()) && Files.exists(vm.files().suspended());
+  }
+
+  /** Removes what the VM went on from: it is used once. */
+  public void end() {
+    Layout.Files files = vm.files();
+    new Plan(List.of(new Plan.Remove(files.taken()), new Plan.Remove(files.suspended()))).run();
+  }
+}
