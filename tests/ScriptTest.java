@@ -327,6 +327,34 @@ class ScriptTest {
   }
 
   @Test
+  void statusDrawsWhatWasRecorded() throws IOException {
+    Path record = folder.resolve(".kubenet/nodes/control0/timeline");
+    Files.createDirectories(record.getParent());
+    Files.writeString(
+        record, "1795388570000 queued 1795388570500\n1795388570000 qemu 1795388572000\n");
+    Path svg = folder.resolve("launch.svg");
+    script("status", "--timeline", svg.toString(), "--dry-run")
+        .run()
+        .succeeded()
+        .quiet()
+        .prints("# writes " + svg);
+    assertThat(svg).doesNotExist();
+    script("status", "--timeline", svg.toString()).run().succeeded().quiet();
+    assertThat(Files.readString(svg))
+        .contains("kubenet: 1 of 7 nodes in 2.0 s")
+        .contains("control0, qemu: 1.5 s, from 0.5 to 2.0");
+    JsonNode rows = new ObjectMapper().readTree(script("status", "--json").run().succeeded().out());
+    assertThat(rows.get(1).path("timeline").get(1).path("seconds").asDouble()).isEqualTo(1.5);
+    assertThat(rows.get(0).path("timeline")).isEmpty();
+
+    Path nowhere = folder.resolve("no/launch.svg");
+    script("status", "--timeline", nowhere.toString())
+        .run()
+        .exitedWith(1)
+        .complainsInTwoLines("cannot write " + nowhere, "choose another file");
+  }
+
+  @Test
   void onlyTakesNodesInTheClustersOrder() {
     String out = script("status", "--only", "worker1,gateway").run().succeeded().quiet().out();
     assertThat(out.lines().skip(1).map(line -> line.split(" ")[0]))

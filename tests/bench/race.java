@@ -131,6 +131,7 @@ class Race implements Callable<Integer> {
         # what was found to work on this host with this image's kernel
         sed "s#$IMAGE_FOLDER#$KUBENET_CACHE/images/${IMAGE_FOLDER##*/}#" \
           "$IMAGE_FOLDER/../../accelerator" > "$KUBENET_CACHE/accelerator" || true
+        kubenet prepare-image --verify # else the first launch reads the copy whole
       }
       """;
 
