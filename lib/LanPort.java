@@ -1,4 +1,3 @@
-//DEPS com.fasterxml.jackson.dataformat:jackson-dataformat-yaml:2.21.8
 package lib;
 
 import java.io.IOException;

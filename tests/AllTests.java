@@ -97,7 +97,7 @@ class AllTests implements Callable<Integer> {
     return new Tool(program, packageName, packageName, packageName, "");
   }
 
-  private static List<String> testClasses() throws Exception {
+  static List<String> testClasses() throws Exception {
     Path jar = Path.of(AllTests.class.getProtectionDomain().getCodeSource().getLocation().toURI());
     try (JarFile file = new JarFile(jar.toFile())) {
       return file.stream()
