@@ -76,7 +76,9 @@ class DownloadTest {
   }
 
   @Test
-  @Fault(value = "a download whose connection is reset half-way", promise = "it goes on from the byte where it stopped")
+  @Fault(
+      value = "a download whose connection is reset half-way",
+      promise = "it goes on from the byte where it stopped")
   void aConnectionThatIsResetHalfWayGoesOnFromThere() throws IOException {
     WebServer.Answer once =
         (request, wire) -> {
@@ -99,7 +101,9 @@ class DownloadTest {
   }
 
   @Test
-  @Fault(value = "a download whose server falls silent", promise = "it is asked again, with a limit")
+  @Fault(
+      value = "a download whose server falls silent",
+      promise = "it is asked again, with a limit")
   void aServerThatFallsSilentIsAskedAgain() throws IOException {
     WebServer.Answer silent =
         (request, wire) -> {
@@ -119,7 +123,9 @@ class DownloadTest {
   }
 
   @Test
-  @Fault(value = "a server that cannot go on in the middle", promise = "the file is downloaded from its start, and checked")
+  @Fault(
+      value = "a server that cannot go on in the middle",
+      promise = "the file is downloaded from its start, and checked")
   void aServerThatIgnoresRangesSendsAllOfItAgain() throws IOException {
     Files.write(part(), Arrays.copyOf(CONTENT, HALF));
     WebServer.Answer whole =
@@ -186,7 +192,9 @@ class DownloadTest {
   }
 
   @Test
-  @Fault(value = "an image that is no longer there (404)", promise = "a message that says so, at once")
+  @Fault(
+      value = "an image that is no longer there (404)",
+      promise = "a message that says so, at once")
   void whatIsNotThereIsNotAskedForAgain() throws IOException {
     try (WebServer server = new WebServer((request, wire) -> wire.head("404 Not Found"))) {
       assertThat(Lab.problem(() -> run(server.uri("/x"))))
@@ -235,7 +243,9 @@ class DownloadTest {
   }
 
   @Test
-  @Fault(value = "disk full during a download", promise = "a message; what came so far stays, and the next run goes on from there")
+  @Fault(
+      value = "disk full during a download",
+      promise = "a message; what came so far stays, and the next run goes on from there")
   void aFullDiskStopsItAndLeavesWhatIsThere() throws IOException {
     Path small = Files.createDirectory(folder.resolve("small"));
     Commands.Result mounted =

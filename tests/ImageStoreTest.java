@@ -105,7 +105,9 @@ class ImageStoreTest {
   }
 
   @Test
-  @Fault(value = "a bit of a base image is flipped", promise = "nothing starts; a message with both digests")
+  @Fault(
+      value = "a bit of a base image is flipped",
+      promise = "nothing starts; a message with both digests")
   void aFlippedBitIsFound() throws IOException {
     change(image.disk(), Files.size(image.disk()) / 2);
     assertThat(Lab.problem(image::verify))

@@ -12,6 +12,7 @@ import java.time.Duration;
 import java.util.Arrays;
 import java.util.Map;
 import lib.LanPort;
+import lib.Network;
 import lib.Qmp;
 import lib.Vm;
 import org.junit.jupiter.api.AfterEach;
@@ -85,9 +86,8 @@ class LanTest {
       try {
         tiny.lan().awaitAlive();
         half.connect(); // and the gateway's not
-        // half a connection: the hub's port is gone, the switch's is there
         try (Qmp qmp = Qmp.connect(tiny.vm("gateway").files().qmp(), ANSWER)) {
-          qmp.execute("netdev_del", Map.of("id", "uplink"));
+          qmp.execute("netdev_add", Network.User.uplink(tiny.lan().folder(), "-1").get(0));
         }
         assertThat(half.lost()).isFalse();
         assertThat(worker.getsFrom(gateway)).isFalse();
@@ -141,7 +141,7 @@ class LanTest {
         qmp.execute(
             "netdev_add", Map.of("type", "hubport", "id", "tapport", "hubid", 0, "netdev", "tap"));
       }
-      here.setSoTimeout(1000);
+      here.setSoTimeout(2000);
     }
 
     /** Whether a frame that goes in at the other one comes out here. */

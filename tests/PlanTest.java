@@ -226,7 +226,9 @@ class PlanTest {
   }
 
   @Test
-  @Fault(value = "kill -9 between the halves of a key pair", promise = "the next run makes it whole")
+  @Fault(
+      value = "kill -9 between the halves of a key pair",
+      promise = "the next run makes it whole")
   void aHalfMadeKeyPairIsRepaired() throws IOException {
     Path key = folder.resolve("key");
     Files.writeString(folder.resolve("key.pub"), "of a killed run");

@@ -94,7 +94,9 @@ class PrepareImageTest {
   }
 
   @Test
-  @Fault(value = "two runs that want the same image", promise = "one downloads, the other waits and finds it")
+  @Fault(
+      value = "two runs that want the same image",
+      promise = "one downloads, the other waits and finds it")
   void twoAtOnceDownloadOnce() throws Exception {
     try (WebServer server = WebServer.of(content)) {
       config(entry(server));
@@ -188,7 +190,9 @@ class PrepareImageTest {
   }
 
   @Test
-  @Fault(value = "a base image that was written to", promise = "no disk is based on it, no VM starts")
+  @Fault(
+      value = "a base image that was written to",
+      promise = "no disk is based on it, no VM starts")
   void noDiskIsBasedOnAnImageThatWasTouched() throws IOException {
     Files.copy(shared.resolve("x.img"), folder.resolve("x.img"));
     config("./x.img");

@@ -30,8 +30,9 @@ class ReliabilityDocTest {
   private static String table() throws Exception {
     List<Method> tests = tests();
     StringBuilder table = new StringBuilder();
-    table.append("%d faults:\n\n| fault | what kubenet does | test |\n|---|---|---|\n"
-        .formatted(tests.size()));
+    table.append(
+        "%d faults:\n\n| fault | what kubenet does | test |\n|---|---|---|\n"
+            .formatted(tests.size()));
     for (Method test : tests) {
       Fault fault = test.getAnnotation(Fault.class);
       table.append(

@@ -139,7 +139,9 @@ class ScriptTest {
 
   @ParameterizedTest
   @MethodSource("scripts")
-  @Fault(value = "a faulty cluster file", promise = "all faults at once, with file, line and column; nothing is touched")
+  @Fault(
+      value = "a faulty cluster file",
+      promise = "all faults at once, with file, line and column; nothing is touched")
   void allFaultsOfTheClusterFileAreToldAtOnce(String script) throws IOException {
     Files.writeString(folder.resolve("cluster.yaml"), BROKEN);
     CommandResult result =
@@ -382,7 +384,9 @@ class ScriptTest {
   }
 
   @Test
-  @Fault(value = "files of other origin among those to be destroyed", promise = "they stay, and are named")
+  @Fault(
+      value = "files of other origin among those to be destroyed",
+      promise = "they stay, and are named")
   void destroyLeavesAStrangersFiles() throws IOException {
     Layout layout = keysMade();
     Path beside = Files.writeString(layout.state().resolve("notes.txt"), "mine");
@@ -433,7 +437,9 @@ class ScriptTest {
   }
 
   @Test
-  @Fault(value = "a port is taken and there is too little memory", promise = "all obstacles are told at once, with ways out; nothing starts")
+  @Fault(
+      value = "a port is taken and there is too little memory",
+      promise = "all obstacles are told at once, with ways out; nothing starts")
   void allObstaclesAreToldAtOnce() throws IOException {
     try (ServerSocket taken = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
       int port = taken.getLocalPort();
@@ -497,7 +503,9 @@ class ScriptTest {
   }
 
   @Test
-  @Fault(value = "programs are missing", promise = "all are named, with the one command that installs them")
+  @Fault(
+      value = "programs are missing",
+      promise = "all are named, with the one command that installs them")
   void allMissingProgramsAreToldWithTheOneCommand() throws IOException {
     Path calls = folder.resolve("calls");
     Path bin = bare(calls);

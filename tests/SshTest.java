@@ -97,7 +97,9 @@ class SshTest {
   }
 
   @Test
-  @Fault(value = "another server answers in place of a node", promise = "its host key is refused; no login is tried")
+  @Fault(
+      value = "another server answers in place of a node",
+      promise = "its host key is refused; no login is tried")
   void anotherHostKeyIsAProblem() throws IOException {
     SshKey other = SshKey.read(folder.resolve("stranger"));
 
@@ -223,7 +225,9 @@ class SshTest {
 
   /** OpenSSH itself, with the files that kubenet makes, in a folder of the worst name. */
   @Test
-  @Fault(value = "the same, for ssh itself", promise = "`ssh_config` has strict host keys: it ends with 255")
+  @Fault(
+      value = "the same, for ssh itself",
+      promise = "`ssh_config` has strict host keys: it ends with 255")
   void openSshLogsInWithOurFiles() throws IOException {
     Path state = Files.createDirectory(folder.resolve(Lab.nastyName()));
     Layout layout = new Layout(state, state);

@@ -83,7 +83,9 @@ class VmTest {
   }
 
   @Test
-  @Fault(value = "a pid file with the number of another process", promise = "it is not taken for the VM, and never signalled")
+  @Fault(
+      value = "a pid file with the number of another process",
+      promise = "it is not taken for the VM, and never signalled")
   void aForeignProcessIsNotTheVm() throws Exception {
     Process foreign = new ProcessBuilder("sleep", "60").start();
     try {
