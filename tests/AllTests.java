@@ -4,7 +4,6 @@
 //JAVA 17+
 //MAIN AllTests
 //DEPS info.picocli:picocli:4.7.7
-//DEPS org.assertj:assertj-core:3.27.7
 //DEPS org.junit.jupiter:junit-jupiter:6.1.3
 //DEPS org.junit.platform:junit-platform-launcher:6.1.3
 //SOURCES *.java

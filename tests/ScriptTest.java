@@ -526,6 +526,23 @@ class ScriptTest {
   }
 
   @Test
+  @Fault(
+      value = "a program is there, but may not be executed",
+      promise = "it counts as missing, and is named")
+  void aProgramThatMayNotBeExecutedIsMissing() throws IOException {
+    Path bin = bare(folder.resolve("calls"));
+    configured(folder, CONFIG);
+    CommandResult.programs(bin, "ssh");
+    assertThat(CommandResult.fake(bin.resolve("tmux"), "exit 0").toFile().setExecutable(false))
+        .isTrue();
+    script("ssh-all")
+        .with("PATH", bin)
+        .run()
+        .exitedWith(1)
+        .complainsInTwoLines("missing on this machine: tmux", "apt-get install");
+  }
+
+  @Test
   void yesInstallsWhatIsMissing() throws IOException {
     Path calls = folder.resolve("calls");
     Path bin = bare(calls);

@@ -80,7 +80,6 @@ final class TinyCluster implements AutoCloseable {
 
   /** A cluster in a folder that is there; tmux has its socket in {@code top}. */
   static TinyCluster in(Path top, Path folder, BootSector guest) throws IOException {
-    CommandResult.buildAll();
     int ports = PORTS + 10 * (clusters++ % 40);
     String config = CONFIG.formatted(ports, ports + 500);
     Files.writeString(folder.resolve("cluster.yaml"), config);
@@ -187,7 +186,6 @@ final class TinyCluster implements AutoCloseable {
     assertThat(panes())
         .containsExactlyInAnyOrder(
             "lan lan alive", "vms gateway alive", "vms worker0 alive", "forward forward alive");
-    assertDisksAreWhole();
   }
 
   /** Fails unless nothing runs. */
