@@ -6,6 +6,7 @@ import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.File;
 import java.io.IOException;
+import java.io.RandomAccessFile;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -205,11 +206,12 @@ public final class Commands {
 
   /** {@return the last lines of a file that may be long or missing, for messages} */
   public static String tail(Path file, int lines) {
-    try {
-      byte[] bytes = Files.readAllBytes(file);
-      int from = Math.max(0, bytes.length - 8192);
+    try (RandomAccessFile end = new RandomAccessFile(file.toFile(), "r")) {
+      byte[] bytes = new byte[(int) Math.min(8192, end.length())];
+      end.seek(end.length() - bytes.length);
+      int read = Math.max(0, end.read(bytes));
       List<String> all =
-          new String(bytes, from, bytes.length - from, StandardCharsets.UTF_8)
+          new String(bytes, 0, read, StandardCharsets.UTF_8)
               // escape sequences and other control characters would act on the reader's terminal
               .replaceAll("\u001b\\[[0-9;?]*[a-zA-Z]", "")
               .replaceAll("[\\p{Cntrl}&&[^\n]]", "")

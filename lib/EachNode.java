@@ -2,6 +2,7 @@ package lib;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -13,7 +14,12 @@ import java.util.function.Function;
 public final class EachNode {
   private EachNode() {}
 
-  /** {@return the result for each node, in order; the first failure in that order is thrown} */
+  /**
+   * {@return the result for each node, in order}
+   *
+   * <p>The first failure in that order is thrown, after all have ended: nothing may go on when the
+   * caller gives up its lock.
+   */
   public static <T> List<T> map(List<Node> nodes, Function<Node, T> work) {
     ExecutorService threads = Executors.newFixedThreadPool(Math.max(1, nodes.size()));
     try {
@@ -21,14 +27,20 @@ public final class EachNode {
           nodes.stream().map(node -> threads.submit(() -> work.apply(node))).toList();
       threads.shutdown();
       List<T> results = new ArrayList<>();
+      Optional<Throwable> failure = Optional.empty();
       for (Future<T> future : futures) {
-        results.add(future.get());
+        try {
+          results.add(future.get());
+        } catch (ExecutionException e) {
+          failure = failure.or(() -> Optional.of(e.getCause()));
+        }
+      }
+      if (failure.isPresent()) {
+        throw failure.get() instanceof RuntimeException cause
+            ? cause
+            : new IllegalStateException(failure.get());
       }
       return results;
-    } catch (ExecutionException e) {
-      throw e.getCause() instanceof RuntimeException cause
-          ? cause
-          : new IllegalStateException(e.getCause());
     } catch (InterruptedException e) {
       throw new Problem("interrupted", "run the same again: it goes on from there", e);
     }

@@ -15,6 +15,9 @@ import java.util.stream.Collectors;
 public record LanPort(Vm vm, LanSwitch lan) {
   private static final Duration ANSWER = Duration.ofSeconds(5);
 
+  /** The old port, the new one, and one of which a run that was killed made but half. */
+  private static final List<String> IDS = List.of("", "-1", "-2");
+
   /** {@return whether the VM runs and the switch that it was connected to has ended} */
   public boolean lost() {
     if (!vm.alive()) {
@@ -32,16 +35,19 @@ public record LanPort(Vm vm, LanSwitch lan) {
   /**
    * Connects the VM to the switch that runs now.
    *
+   * <p>The new port comes before the old one goes: while a hub has no other port, QEMU keeps what
+   * the NIC sends, and the NIC sends nothing more, for good (QEMU 7.2).
+   *
    * @throws Problem with QEMU's words if it does not let itself be connected
    */
   public void connect() {
-    List<Map<String, Object>> uplink = Network.User.uplink(lan.folder());
     try (Qmp qmp = Qmp.connect(vm.files().qmp(), ANSWER)) {
-      for (int i = uplink.size() - 1; i >= 0; i--) {
-        remove(qmp, uplink.get(i).get("id"));
-      }
-      for (Map<String, Object> netdev : uplink) {
-        qmp.execute("netdev_add", netdev);
+      String added = add(qmp);
+      for (String old : IDS) {
+        if (!old.equals(added)) {
+          remove(qmp, "uplink" + old);
+          remove(qmp, "switch" + old);
+        }
       }
       Files.setLastModifiedTime(vm.files().pid(), lan.since());
     } catch (IOException e) {
@@ -52,11 +58,27 @@ public record LanPort(Vm vm, LanSwitch lan) {
     }
   }
 
-  private static void remove(Qmp qmp, Object id) throws IOException {
+  /** Adds a port by ids that are free; the suffix of these. */
+  private String add(Qmp qmp) throws IOException {
+    Qmp.Refusal refusal = null;
+    for (String suffix : IDS) {
+      List<Map<String, Object>> uplink = Network.User.uplink(lan.folder(), suffix);
+      try {
+        qmp.execute("netdev_add", uplink.get(0));
+        qmp.execute("netdev_add", uplink.get(1));
+        return suffix;
+      } catch (Qmp.Refusal e) {
+        refusal = e; // the ids are taken
+      }
+    }
+    throw refusal;
+  }
+
+  private static void remove(Qmp qmp, String id) throws IOException {
     try {
       qmp.execute("netdev_del", Map.of("id", id));
     } catch (Qmp.Refusal e) {
-      // not there: a run that did this before was killed half-way
+      // not there
     }
   }
 

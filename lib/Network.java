@@ -87,7 +87,7 @@ public sealed interface Network {
               "lan",
               Stream.concat(
                       Stream.of(Argv.suboptions("hubport", "id", "lan", "hubid", HUB)),
-                      uplink(lan).stream().map(User::netdev))
+                      uplink(lan, "").stream().map(User::netdev))
                   .toList(),
               node.lanMac()));
     }
@@ -95,17 +95,19 @@ public sealed interface Network {
     /**
      * {@return the host side of {@code lan}, from the switch to the hub, each the arguments of
      * QEMU's QMP command {@code netdev_add}}
+     *
+     * @param suffix of the ids; none for what QEMU is started with
      */
-    public static List<Map<String, Object>> uplink(Path lan) {
+    public static List<Map<String, Object>> uplink(Path lan, String suffix) {
       Map<String, Object> plug = new LinkedHashMap<>();
       plug.put("type", "vde");
-      plug.put("id", "switch");
+      plug.put("id", "switch" + suffix);
       plug.put("sock", lan.toString());
       Map<String, Object> port = new LinkedHashMap<>();
       port.put("type", "hubport");
-      port.put("id", "uplink");
+      port.put("id", "uplink" + suffix);
       port.put("hubid", HUB);
-      port.put("netdev", "switch");
+      port.put("netdev", "switch" + suffix);
       return List.of(plug, port);
     }
 

@@ -26,7 +26,7 @@ import java.util.function.Supplier;
  * @param slowness how many times longer than with an accelerator each rung may take
  */
 public record Readiness(
-    Vm vm, Network.Endpoint endpoint, String user, Path identity, int slowness) {
+    Vm vm, Network.Endpoint endpoint, String user, Path identity, double slowness) {
   private static final Duration POLL = Duration.ofMillis(250);
   private static final Duration GREETING = Duration.ofSeconds(2);
   private static final Duration CLOCK = Duration.ofSeconds(2);
@@ -115,7 +115,7 @@ public record Readiness(
     if (vm.isQueued()) {
       return Stage.QUEUED;
     }
-    if (!Ssh.greets(endpoint, GREETING.multipliedBy(slowness))) { // one look, so a patient one
+    if (!Ssh.greets(endpoint, longer(GREETING))) { // one look, so a patient one
       return Stage.BOOTING;
     }
     try (Ssh ssh = Ssh.login(endpoint, user, hostKey(), identity, LOGIN)) {
@@ -153,8 +153,7 @@ public record Readiness(
 
   private Optional<Ssh> login() {
     try {
-      return Optional.of(
-          Ssh.login(endpoint, user, hostKey(), identity, LOGIN.multipliedBy(slowness)));
+      return Optional.of(Ssh.login(endpoint, user, hostKey(), identity, longer(LOGIN)));
     } catch (IOException e) {
       return Optional.empty();
     }
@@ -166,7 +165,8 @@ public record Readiness(
 
   /** Goes up one rung. */
   private <T> T await(Stage stage, Duration usual, Supplier<Optional<T>> attempt) {
-    Duration limit = usual.multipliedBy(slowness);
+    Duration limit = longer(usual);
+    long start = System.nanoTime();
     return Wait.until(
             limit,
             POLL,
@@ -174,13 +174,26 @@ public record Readiness(
               if (!vm.alive()) {
                 throw vm.ended();
               }
+              if (panicked()) {
+                long seconds = (System.nanoTime() - start) / 1_000_000_000;
+                throw late(stage, "the guest's kernel panicked, after " + seconds + " s here");
+              }
               return attempt.get();
             })
         .orElseThrow(() -> late(stage, "not reached within " + limit.toSeconds() + " s"));
   }
 
+  /** Linux's last line, unless the guest was told to boot again after it. */
+  private boolean panicked() {
+    return Commands.tail(vm.files().console(), 2).contains("end Kernel panic - not syncing");
+  }
+
+  private Duration longer(Duration usual) {
+    return Duration.ofMillis((long) (usual.toMillis() * slowness));
+  }
+
   private String awaitCloudInit(Ssh ssh) throws IOException {
-    Duration limit = Duration.ofMinutes(5).multipliedBy(slowness);
+    Duration limit = longer(Duration.ofMinutes(5));
     Ssh.Result result = ssh.run(AWAIT_CLOUD_INIT, limit);
     if (result.exit() != 0) {
       throw late(Stage.READY, "cloud-init not done within " + limit.toSeconds() + " s");

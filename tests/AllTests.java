@@ -4,7 +4,6 @@
 //JAVA 17+
 //MAIN AllTests
 //DEPS info.picocli:picocli:4.7.7
-//DEPS org.assertj:assertj-core:3.27.7
 //DEPS org.junit.jupiter:junit-jupiter:6.1.3
 //DEPS org.junit.platform:junit-platform-launcher:6.1.3
 //SOURCES *.java
@@ -97,7 +96,7 @@ class AllTests implements Callable<Integer> {
     return new Tool(program, packageName, packageName, packageName, "");
   }
 
-  private static List<String> testClasses() throws Exception {
+  static List<String> testClasses() throws Exception {
     Path jar = Path.of(AllTests.class.getProtectionDomain().getCodeSource().getLocation().toURI());
     try (JarFile file = new JarFile(jar.toFile())) {
       return file.stream()

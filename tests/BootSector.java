@@ -11,8 +11,14 @@ import java.util.HexFormat;
  * to nothing. 16-bit x86 code, written by hand.
  */
 enum BootSector {
-  /** Waits for ever, as a guest does that has no operating system. */
-  HALTS("fa f4 eb fc"), // cli; again: hlt; jmp again
+  /**
+   * Waits until the power button is pressed, and turns the machine off: polls the ACPI registers
+   * that SeaBIOS puts at 600h on q35 (ACPI specification, "PM1 Event Grouping").
+   */
+  WAITS(
+      "ba 02 06 b8 00 01 ef" // enable the button: bit 8 of port 602h
+          + " fb f4 ba 00 06 ed f6 c4 01 74 f5" // again: sleep a tick; until bit 8 of port 600h
+          + " ba 04 06 b8 00 20 ef eb ec"), // sleep state S5: bit 13 of port 604h
 
   /** Prints dots on the serial port for ever. */
   PRINTS("ba f8 03 b0 2e ee eb fd"), // mov dx,3f8h; mov al,'.'; again: out dx,al; jmp again

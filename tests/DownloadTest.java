@@ -76,6 +76,9 @@ class DownloadTest {
   }
 
   @Test
+  @Fault(
+      value = "a download whose connection is reset half-way",
+      promise = "it goes on from the byte where it stopped")
   void aConnectionThatIsResetHalfWayGoesOnFromThere() throws IOException {
     WebServer.Answer once =
         (request, wire) -> {
@@ -98,6 +101,9 @@ class DownloadTest {
   }
 
   @Test
+  @Fault(
+      value = "a download whose server falls silent",
+      promise = "it is asked again, with a limit")
   void aServerThatFallsSilentIsAskedAgain() throws IOException {
     WebServer.Answer silent =
         (request, wire) -> {
@@ -117,6 +123,9 @@ class DownloadTest {
   }
 
   @Test
+  @Fault(
+      value = "a server that cannot go on in the middle",
+      promise = "the file is downloaded from its start, and checked")
   void aServerThatIgnoresRangesSendsAllOfItAgain() throws IOException {
     Files.write(part(), Arrays.copyOf(CONTENT, HALF));
     WebServer.Answer whole =
@@ -169,6 +178,7 @@ class DownloadTest {
   }
 
   @Test
+  @Fault(value = "a download with another digest", promise = "it is refused; nothing of it is kept")
   void anotherDigestIsRefusedAndNothingIsKept() throws IOException {
     byte[] wrong = CONTENT.clone();
     wrong[HALF] ^= 1;
@@ -182,6 +192,9 @@ class DownloadTest {
   }
 
   @Test
+  @Fault(
+      value = "an image that is no longer there (404)",
+      promise = "a message that says so, at once")
   void whatIsNotThereIsNotAskedForAgain() throws IOException {
     try (WebServer server = new WebServer((request, wire) -> wire.head("404 Not Found"))) {
       assertThat(Lab.problem(() -> run(server.uri("/x"))))
@@ -220,6 +233,7 @@ class DownloadTest {
   }
 
   @Test
+  @Fault(value = "no network, or no such name", promise = "a message that says which")
   void withoutAServerOrANameThereIsAClearWord() throws IOException {
     int port = Lab.freePort();
     assertThat(Lab.problem(() -> run(URI.create("http://127.0.0.1:" + port + "/x"))))
@@ -229,6 +243,9 @@ class DownloadTest {
   }
 
   @Test
+  @Fault(
+      value = "disk full during a download",
+      promise = "a message; what came so far stays, and the next run goes on from there")
   void aFullDiskStopsItAndLeavesWhatIsThere() throws IOException {
     Path small = Files.createDirectory(folder.resolve("small"));
     Commands.Result mounted =

@@ -401,6 +401,31 @@ class EndToEndTest {
     assertThat(panes("e2e-ssh")).hasSize(5);
   }
 
+  @Test
+  @Order(3)
+  @Fault(
+      value = "kill -9 of the LAN switch, with real guests that send all the time",
+      promise = "launch-all starts it; the guests reach each other again, none is restarted")
+  void aLostLanIsMendedWhileGuestsRun() {
+    String address = cluster.node("control0").address();
+    String ping = "ping -q -c 1 -W %d " + address;
+    Map<String, Long> before = pids();
+    ssh("worker0", "sudo systemd-run -q --unit=flood ping -q -i 0.01 " + address);
+    ssh("worker0", ping.formatted(5));
+    String pid = Commands.run(Argv.of("pgrep", "-f", "^vde_switch .*" + layout.lan())).out();
+    long lan = Long.parseLong(pid.strip());
+    TinyCluster.kill(ProcessHandle.of(lan).orElseThrow());
+    assertThat(ssh("worker0", ping.formatted(2) + " || echo lost")).endsWith("lost");
+
+    Commands.Result again = script("launch-all");
+    assertThat(again.exit()).as(again.err()).isZero();
+    assertThat(again.out()).contains("connected again: gateway, control0, worker0");
+    assertThat(ssh("worker0", ping.formatted(20))).contains(" 0% packet loss");
+    assertThat(ssh("gateway", ping.formatted(20))).contains(" 0% packet loss");
+    assertThat(pids()).isEqualTo(before);
+    ssh("worker0", "sudo systemctl stop flood");
+  }
+
   /** By UEFI firmware this time, and at the end by BIOS: both boot loaders of the image. */
   private static void boots(String how) throws IOException {
     Files.writeString(folder.resolve("cluster.yaml"), CONFIG + "boot: " + how + "\n");
@@ -427,6 +452,7 @@ class EndToEndTest {
 
   @Test
   @Order(5)
+  @Fault(value = "kill -9 of a VM with a real guest", promise = "it boots again with its files")
   void afterAKillTheGuestBootsAgainWithItsFiles() {
     Commands.Result ready = script("ssh-all", "--detach", "--ready");
     assertThat(ready.exit()).as(ready.err() + ready.out()).isZero();

@@ -123,6 +123,10 @@ class FuzzTest {
   private final Random random = new Random(SEED);
 
   @Test
+  @Fault(
+      value = "ten thousand generated cluster files",
+      promise =
+          "a cluster, or a message with the place; never a stack trace, never an unescaped value")
   void anyClusterFileIsAClusterOrAProblemWithAPlace() throws IOException {
     List<String> seeds = new ArrayList<>();
     Set<String> commands = new HashSet<>();

@@ -105,6 +105,9 @@ class ImageStoreTest {
   }
 
   @Test
+  @Fault(
+      value = "a bit of a base image is flipped",
+      promise = "nothing starts; a message with both digests")
   void aFlippedBitIsFound() throws IOException {
     change(image.disk(), Files.size(image.disk()) / 2);
     assertThat(Lab.problem(image::verify))
@@ -131,6 +134,7 @@ class ImageStoreTest {
   }
 
   @Test
+  @Fault(value = "a base image is cut off", promise = "nothing starts")
   void aCutOffImageIsFound() throws IOException {
     Files.setPosixFilePermissions(image.disk(), PosixFilePermissions.fromString("rw-------"));
     try (RandomAccessFile disk = new RandomAccessFile(image.disk().toFile(), "rw")) {
@@ -140,6 +144,7 @@ class ImageStoreTest {
   }
 
   @Test
+  @Fault(value = "a base image is another file", promise = "nothing starts")
   void aSwappedImageIsFound() throws IOException {
     Files.delete(image.disk());
     Files.copy(image("other.qcow2", 2), image.disk());

@@ -27,9 +27,7 @@ class KillTest {
   }
 
   private void kill(String node) {
-    ProcessHandle qemu = tiny.vm(node).process().orElseThrow();
-    qemu.destroyForcibly();
-    qemu.onExit().join();
+    TinyCluster.kill(tiny.vm(node).process().orElseThrow());
   }
 
   @Test
@@ -68,7 +66,7 @@ class KillTest {
     ProcessHandle server =
         ProcessHandle.of(Long.parseLong(tiny.tmux("display-message", "-p", "#{pid}")))
             .orElseThrow();
-    server.destroyForcibly();
+    TinyCluster.kill(server);
     assertThat(Wait.until(Duration.ofSeconds(10), () -> tiny.pids().isEmpty())).isTrue();
 
     assertThat(tiny.stages()).containsPattern("(?m)^gateway +stopped");

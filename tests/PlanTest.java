@@ -180,6 +180,7 @@ class PlanTest {
   }
 
   @Test
+  @Fault(value = "a command that makes a file fails", promise = "no half-made file is left")
   void aCommandThatFailsLeavesNothing() throws IOException {
     Path file = folder.resolve("disk");
     String script = "echo half > %s; echo no room >&2; exit 3";
@@ -203,6 +204,7 @@ class PlanTest {
   }
 
   @Test
+  @Fault(value = "a disk is there when one is to be made", promise = "it is left as it is")
   void aDiskIsNeverOverwritten() throws IOException {
     Path file = folder.resolve("disk");
     // it appears while the command runs: somebody else was faster
@@ -224,6 +226,9 @@ class PlanTest {
   }
 
   @Test
+  @Fault(
+      value = "kill -9 between the halves of a key pair",
+      promise = "the next run makes it whole")
   void aHalfMadeKeyPairIsRepaired() throws IOException {
     Path key = folder.resolve("key");
     Files.writeString(folder.resolve("key.pub"), "of a killed run");
@@ -255,6 +260,7 @@ class PlanTest {
   }
 
   @Test
+  @Fault(value = "another user has made the folder for sockets in /tmp", promise = "it is refused")
   void aFolderOfAnotherUserIsRefused() throws IOException {
     String me = System.getProperty("user.name");
     assumeThat(me).as("only root can give a folder away").isEqualTo("root");
@@ -266,6 +272,7 @@ class PlanTest {
   }
 
   @Test
+  @Fault(value = "the state folder is open to others", promise = "it is refused")
   void anOpenFolderIsRefusedAndLeftAsItIs() throws IOException {
     Path open = Files.createDirectory(folder.resolve("open"));
     Files.setPosixFilePermissions(open, PosixFilePermissions.fromString("rwxrwxrwx"));

@@ -67,6 +67,7 @@ class PrepareHostTest {
   }
 
   @Test
+  @Fault(value = "network bridge, and its undoing", promise = "the host is as it was")
   void aHostIsAsItWasAfterUndo() {
     TreeMap<String, String> before = host.state();
 

@@ -94,6 +94,9 @@ class PrepareImageTest {
   }
 
   @Test
+  @Fault(
+      value = "two runs that want the same image",
+      promise = "one downloads, the other waits and finds it")
   void twoAtOnceDownloadOnce() throws Exception {
     try (WebServer server = WebServer.of(content)) {
       config(entry(server));
@@ -109,6 +112,7 @@ class PrepareImageTest {
   }
 
   @Test
+  @Fault(value = "kill -9 during a download", promise = "the next run goes on where it stopped")
   void aKilledDownloadGoesOnWhereItStopped() throws Exception {
     int half = content.length / 2;
     WebServer.Answer slow =
@@ -160,6 +164,7 @@ class PrepareImageTest {
   }
 
   @Test
+  @Fault(value = "a login page in place of the image", promise = "it is not kept")
   void whatAPortalSendsInPlaceOfTheImageIsNotKept() throws IOException {
     byte[] page = "<html>log in first</html>".getBytes();
     Digest digest = new Digest();
@@ -185,6 +190,9 @@ class PrepareImageTest {
   }
 
   @Test
+  @Fault(
+      value = "a base image that was written to",
+      promise = "no disk is based on it, no VM starts")
   void noDiskIsBasedOnAnImageThatWasTouched() throws IOException {
     Files.copy(shared.resolve("x.img"), folder.resolve("x.img"));
     config("./x.img");

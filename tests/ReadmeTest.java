@@ -59,7 +59,7 @@ class ReadmeTest {
             + read("prepare-image.java")
             + read("prepare-host.java")
             + read("lib/ImageOptions.java");
-    String tests = read("tests/AllTests.java") + read("status.java");
+    String tests = read("tests/AllTests.java") + read("tests/soak.java") + read("status.java");
     Pattern.compile("`--([a-z-]+)")
         .matcher(readme)
         .results()

@@ -139,6 +139,9 @@ class ScriptTest {
 
   @ParameterizedTest
   @MethodSource("scripts")
+  @Fault(
+      value = "a faulty cluster file",
+      promise = "all faults at once, with file, line and column; nothing is touched")
   void allFaultsOfTheClusterFileAreToldAtOnce(String script) throws IOException {
     Files.writeString(folder.resolve("cluster.yaml"), BROKEN);
     CommandResult result =
@@ -409,6 +412,9 @@ class ScriptTest {
   }
 
   @Test
+  @Fault(
+      value = "files of other origin among those to be destroyed",
+      promise = "they stay, and are named")
   void destroyLeavesAStrangersFiles() throws IOException {
     Layout layout = keysMade();
     Path beside = Files.writeString(layout.state().resolve("notes.txt"), "mine");
@@ -445,6 +451,7 @@ class ScriptTest {
   }
 
   @Test
+  @Fault(value = "the state folder is that of another version", promise = "it is left alone")
   void aStateOfAnotherFormIsLeftAlone() throws IOException {
     Layout layout = keysMade();
     Files.writeString(layout.version(), "2\n");
@@ -458,6 +465,9 @@ class ScriptTest {
   }
 
   @Test
+  @Fault(
+      value = "a port is taken and there is too little memory",
+      promise = "all obstacles are told at once, with ways out; nothing starts")
   void allObstaclesAreToldAtOnce() throws IOException {
     try (ServerSocket taken = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
       int port = taken.getLocalPort();
@@ -478,6 +488,7 @@ class ScriptTest {
   }
 
   @Test
+  @Fault(value = "an image that names another file of the host", promise = "it is refused")
   void anImageThatNamesAnotherFileIsRefused() throws IOException {
     configured(folder, CONFIG.replace("tiny", "overlay"));
     Path overlay = folder.resolve("overlay.qcow2");
@@ -520,6 +531,9 @@ class ScriptTest {
   }
 
   @Test
+  @Fault(
+      value = "programs are missing",
+      promise = "all are named, with the one command that installs them")
   void allMissingProgramsAreToldWithTheOneCommand() throws IOException {
     Path calls = folder.resolve("calls");
     Path bin = bare(calls);
@@ -537,6 +551,23 @@ class ScriptTest {
                   + " tmux openssh-client vde2 qemu-utils`");
       assertThat(CommandResult.tree(folder)).isEqualTo(before);
     }
+  }
+
+  @Test
+  @Fault(
+      value = "a program is there, but may not be executed",
+      promise = "it counts as missing, and is named")
+  void aProgramThatMayNotBeExecutedIsMissing() throws IOException {
+    Path bin = bare(folder.resolve("calls"));
+    configured(folder, CONFIG);
+    CommandResult.programs(bin, "ssh");
+    assertThat(CommandResult.fake(bin.resolve("tmux"), "exit 0").toFile().setExecutable(false))
+        .isTrue();
+    script("ssh-all")
+        .with("PATH", bin)
+        .run()
+        .exitedWith(1)
+        .complainsInTwoLines("missing on this machine: tmux", "apt-get install");
   }
 
   @Test

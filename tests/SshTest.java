@@ -7,7 +7,6 @@ import java.net.ServerSocket;
 import java.net.Socket;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -22,7 +21,6 @@ import lib.Node;
 import lib.Ssh;
 import lib.SshConfig;
 import lib.SshKey;
-import lib.Wait;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -33,7 +31,7 @@ class SshTest {
   private static final Duration SHORT = Duration.ofMillis(700);
   private static final String USER = System.getProperty("user.name");
 
-  private static final List<Process> STARTED = new ArrayList<>();
+  private static Sshd server;
   private static Path folder;
   private static Path identity;
   private static SshKey hostKey;
@@ -41,63 +39,17 @@ class SshTest {
 
   @BeforeAll
   static void startSshd() throws IOException {
-    // sshd trusts no file below a folder that others may write to, but for one with a sticky bit
-    folder = Files.createTempDirectory(Path.of("/tmp"), "kubenet-sshd-");
-    identity = makeKey("identity");
-    makeKey("stranger");
-    makeKey("host_key");
-    hostKey = SshKey.read(folder.resolve("host_key"));
-    Files.copy(folder.resolve("identity.pub"), folder.resolve("authorized_keys"));
-    Files.setPosixFilePermissions(
-        folder.resolve("authorized_keys"), PosixFilePermissions.fromString("rw-------"));
-    sshd = sshd("AuthorizedKeysFile " + folder.resolve("authorized_keys"));
+    server = new Sshd();
+    folder = server.folder();
+    identity = server.identity();
+    hostKey = server.hostKey();
+    server.makeKey("stranger");
+    sshd = server.start("AuthorizedKeysFile " + folder.resolve("authorized_keys"));
   }
 
   @AfterAll
   static void end() throws IOException {
-    for (Process process : STARTED) {
-      process.descendants().forEach(ProcessHandle::destroyForcibly);
-      process.destroyForcibly().onExit().join();
-    }
-    Lab.remove(folder);
-  }
-
-  private static Path makeKey(String name) {
-    Commands.run(SshKey.generate(folder.resolve(name), name)).orProblem();
-    return folder.resolve(name);
-  }
-
-  /** Starts an sshd with one more line in its configuration. */
-  private static Network.Endpoint sshd(String line) throws IOException {
-    int port = Lab.freePort();
-    Path config = folder.resolve("sshd_config-" + port);
-    Files.writeString(
-        config,
-        """
-        Port %d
-        ListenAddress 127.0.0.1
-        HostKey %s
-        PidFile none
-        UsePAM no
-        PasswordAuthentication no
-        KbdInteractiveAuthentication no
-        StrictModes no
-        %s
-        """
-            .formatted(port, folder.resolve("host_key"), line));
-    // to start as root it wants its folder
-    Argv command =
-        Argv.of("/bin/sh", "-c")
-            .add(
-                "[ $(id -u) != 0 ] || mkdir -p /run/sshd; exec /usr/sbin/sshd -D -e -f "
-                    + Argv.quote(config.toString()));
-    Path errors = folder.resolve("errors-" + port);
-    STARTED.add(Commands.start(command, errors));
-    Network.Endpoint endpoint = new Network.Endpoint("127.0.0.1", port);
-    assertThat(Wait.until(LIMIT, () -> Ssh.greets(endpoint, LIMIT)))
-        .withFailMessage(() -> "sshd does not greet: " + Commands.tail(errors, 9))
-        .isTrue();
-    return endpoint;
+    server.close();
   }
 
   private static Ssh login(Duration limit) throws IOException {
@@ -145,6 +97,9 @@ class SshTest {
   }
 
   @Test
+  @Fault(
+      value = "another server answers in place of a node",
+      promise = "its host key is refused; no login is tried")
   void anotherHostKeyIsAProblem() throws IOException {
     SshKey other = SshKey.read(folder.resolve("stranger"));
 
@@ -155,6 +110,35 @@ class SshTest {
             (another server answers there, or the VM was made with another key)\
             """
                 .formatted(sshd.port()));
+  }
+
+  @Test
+  @Fault(
+      value = "a server that only speaks old algorithms",
+      promise = "no login: only Curve25519, Ed25519, ChaCha20 or AES-GCM, SHA-2 are offered")
+  void oldAlgorithmsAreNotSpoken() throws IOException {
+    String keys = "AuthorizedKeysFile " + folder.resolve("authorized_keys") + "\n";
+    for (String old :
+        List.of(
+            "KexAlgorithms diffie-hellman-group14-sha256,ecdh-sha2-nistp256",
+            "Ciphers aes128-ctr,aes256-ctr,aes128-cbc",
+            "Ciphers aes128-ctr\nMACs hmac-sha1,hmac-sha2-256")) {
+      Network.Endpoint server1 = server.start(keys + old);
+      assertThatThrownBy(() -> Ssh.login(server1, USER, hostKey, identity, LIMIT))
+          .as(old)
+          .isInstanceOf(IOException.class)
+          .hasMessageContaining("Unable to reach a settlement");
+    }
+    for (String modern :
+        List.of(
+            "Ciphers chacha20-poly1305@openssh.com",
+            "Ciphers aes256-gcm@openssh.com",
+            "Ciphers aes128-gcm@openssh.com\nKexAlgorithms curve25519-sha256@libssh.org")) {
+      Network.Endpoint server2 = server.start(keys + modern);
+      try (Ssh ssh = Ssh.login(server2, USER, hostKey, identity, LIMIT)) {
+        assertThat(ssh.run("echo hello", LIMIT).out()).as(modern).isEqualTo("hello\n");
+      }
+    }
   }
 
   @Test
@@ -177,7 +161,7 @@ class SshTest {
   @Test
   void aLoginThatIsCutOffMayBeTriedAgain() throws IOException {
     Network.Endpoint cutting =
-        sshd(
+        server.start(
             "AuthorizedKeysFile none\n"
                 + "AuthorizedKeysCommandUser "
                 + USER
@@ -190,7 +174,7 @@ class SshTest {
   @Test
   void aLoginThatTakesTooLongMayBeTriedAgain() throws IOException {
     Network.Endpoint slow =
-        sshd(
+        server.start(
             "AuthorizedKeysFile none\n"
                 + "AuthorizedKeysCommandUser "
                 + USER
@@ -216,6 +200,7 @@ class SshTest {
   }
 
   @Test
+  @Fault(value = "an SSH server that accepts and says nothing", promise = "each step has a limit")
   void silenceEndsInTime() throws IOException {
     for (String banner : List.of("", "SSH-2.0-Fake\r\n", "nonsense")) {
       try (Fake fake = new Fake(banner)) {
@@ -240,6 +225,9 @@ class SshTest {
 
   /** OpenSSH itself, with the files that kubenet makes, in a folder of the worst name. */
   @Test
+  @Fault(
+      value = "the same, for ssh itself",
+      promise = "`ssh_config` has strict host keys: it ends with 255")
   void openSshLogsInWithOurFiles() throws IOException {
     Path state = Files.createDirectory(folder.resolve(Lab.nastyName()));
     Layout layout = new Layout(state, state);

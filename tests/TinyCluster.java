@@ -59,9 +59,9 @@ final class TinyCluster implements AutoCloseable {
     this.layout = Layout.of(folder.resolve(".kubenet"));
   }
 
-  /** A cluster whose guests wait for ever. */
+  /** A cluster whose guests wait for the power button. */
   static TinyCluster make() {
-    return make(BootSector.HALTS, "a b");
+    return make(BootSector.WAITS, "a b");
   }
 
   /**
@@ -80,7 +80,6 @@ final class TinyCluster implements AutoCloseable {
 
   /** A cluster in a folder that is there; tmux has its socket in {@code top}. */
   static TinyCluster in(Path top, Path folder, BootSector guest) throws IOException {
-    CommandResult.buildAll();
     int ports = PORTS + 10 * (clusters++ % 40);
     String config = CONFIG.formatted(ports, ports + 500);
     Files.writeString(folder.resolve("cluster.yaml"), config);
@@ -141,12 +140,22 @@ final class TinyCluster implements AutoCloseable {
     return pids;
   }
 
+  /** Kills a process that is no child of this one, and waits until it is gone. */
+  static void kill(ProcessHandle process) {
+    process.destroyForcibly();
+    // onExit() waits for the number to be free, which another thread may have by then
+    assertThat(Wait.until(Duration.ofSeconds(10), () -> !process.isAlive())).isTrue();
+  }
+
   /** A script that is not yet started, for its nodes. */
   CommandResult.Call call(String script, String... arguments) {
     List<String> words = new ArrayList<>(List.of(arguments));
     boolean whole = script.equals("stop-all"); // what all nodes share goes with it
     if (!whole && !words.contains("--only")) {
       words.addAll(List.of("--only", NODES));
+    }
+    if (script.equals("launch-all")) {
+      words.add("--no-bake"); // it would boot the guest and wait for its packages
     }
     return CommandResult.script(script, words.toArray(String[]::new))
         .in(folder)
@@ -177,7 +186,6 @@ final class TinyCluster implements AutoCloseable {
     assertThat(panes())
         .containsExactlyInAnyOrder(
             "lan lan alive", "vms gateway alive", "vms worker0 alive", "forward forward alive");
-    assertDisksAreWhole();
   }
 
   /** Fails unless nothing runs. */
@@ -194,7 +202,8 @@ final class TinyCluster implements AutoCloseable {
       Path disk = layout.node(node).disk();
       if (Files.exists(disk)) {
         Argv check = Argv.of("qemu-img", "check", "-q", "-U", disk.toString());
-        assertThat(Commands.run(check).exit()).as("check of " + disk).isZero();
+        // 3: clusters that nothing refers to, as a write that was cut off leaves them
+        assertThat(Commands.run(check).exit()).as("check of " + disk).isIn(0, 3);
       }
     }
   }
@@ -204,7 +213,7 @@ final class TinyCluster implements AutoCloseable {
     try (Stream<Path> all = Files.list(Path.of("/proc"))) {
       return all.filter(process -> process.getFileName().toString().matches("[0-9]+"))
           .map(process -> process.getFileName() + " " + command(process))
-          .filter(line -> line.contains(word) && !line.contains(" tmux "))
+          .filter(line -> line.contains(word) && !line.matches("[0-9]+ (\\S*/)?tmux .*"))
           .filter(line -> line.contains("" + layout.state()) || line.contains("" + layout.lan()))
           .toList();
     } catch (IOException e) {

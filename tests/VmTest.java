@@ -68,6 +68,7 @@ class VmTest {
   }
 
   @Test
+  @Fault(value = "a pid file that a crash left", promise = "it is no VM, and no obstacle")
   void aCrashLeavesAStalePidFile() {
     start();
     qemu.close();
@@ -82,6 +83,9 @@ class VmTest {
   }
 
   @Test
+  @Fault(
+      value = "a pid file with the number of another process",
+      promise = "it is not taken for the VM, and never signalled")
   void aForeignProcessIsNotTheVm() throws Exception {
     Process foreign = new ProcessBuilder("sleep", "60").start();
     try {
@@ -98,6 +102,7 @@ class VmTest {
   }
 
   @Test
+  @Fault(value = "a pid file that is empty, cut off, or nonsense", promise = "it is no VM")
   void aBrokenPidFileIsNoVm() throws IOException {
     for (String text :
         new String[] {"", "\n", "abc", "-1", "1 2", "9".repeat(18), "9".repeat(40)}) {
@@ -113,6 +118,7 @@ class VmTest {
   }
 
   @Test
+  @Fault(value = "a second QEMU for the same node", promise = "it ends at once; the first goes on")
   void aSecondQemuDoesNotTakeOver() throws Exception {
     start();
     try (Paused second = Paused.started(folder, folder.resolve("other.qmp"), files.pid())) {

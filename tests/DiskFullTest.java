@@ -1,0 +1,145 @@
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import lib.Argv;
+import lib.Commands;
+import lib.Host;
+import lib.Vm;
+import lib.Wait;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+/** A file system that has no room left: a real one, of 1200 MiB, in memory. */
+class DiskFullTest {
+  private Path top;
+  private Path mount;
+  private TinyCluster tiny;
+
+  @BeforeEach
+  void mount() throws IOException {
+    assumeTrue(Host.isRoot(), "only root can mount a file system of its own");
+    top = Files.createTempDirectory(Path.of("/tmp"), "kubenet-tiny-");
+    mount = Files.createDirectory(top.resolve("small"));
+    Argv tmpfs = Argv.of("mount", "-t", "tmpfs", "-o", "size=1200m,mode=700");
+    assumeTrue(
+        Commands.run(tmpfs.add("kubenet-test", mount.toString())).succeeded(),
+        "a tmpfs can be mounted here");
+    tiny = TinyCluster.in(top, mount, BootSector.WRITES);
+  }
+
+  @AfterEach
+  void unmount() {
+    if (tiny == null) {
+      return;
+    }
+    tiny.nodes().forEach(node -> tiny.vm(node.name()).kill()); // it does not hear the power button
+    room();
+    tiny.run("stop-all", "--destroy", "--yes").succeeded();
+    Commands.run(Argv.of("umount", mount.toString())).orProblem();
+    tiny.close();
+  }
+
+  /** Shell commands that leave so many MiB of room; none, if it is 0. */
+  private String filling(long leave) {
+    String room = "$(($(df --output=avail -BM '%s' | tail -1 | tr -d M) - %d))M";
+    String most = "fallocate -l " + room.formatted(mount, Math.max(leave, 8)) + " '%s';";
+    String rest = leave > 0 ? "" : " cat /dev/zero >> '%1$s' 2> /dev/null;";
+    return (most + rest).formatted(mount.resolve("filler"));
+  }
+
+  private void fill(long leave) {
+    Commands.run(Argv.of("/bin/sh", "-c", filling(leave)));
+    assertThat(mount.toFile().getUsableSpace() >> 20).isBetween(Math.max(0, leave - 1), leave);
+  }
+
+  private void room() {
+    mount.resolve("filler").toFile().delete();
+  }
+
+  @Test
+  @Fault(
+      value = "disk full while a guest writes",
+      promise =
+          "QEMU pauses the VM; status says so, names the file system and how to go on; launch-all"
+              + " lets it go on once there is room, and nothing that it wrote is lost")
+  void whileAGuestWrites() throws IOException {
+    tiny.run("launch-all").succeeded().quiet();
+    fill(0);
+    Vm vm = tiny.vm("worker0");
+    boolean paused =
+        Wait.until(
+            Duration.ofSeconds(60), () -> vm.status().filter("io-error"::equals).isPresent());
+    assertThat(paused).as("QEMU's word: %s", vm.status()).isTrue();
+    long pid = vm.process().orElseThrow().pid();
+
+    assertThat(tiny.stages())
+        .containsPattern("(?m)^worker0 +io-error ")
+        .contains(
+            "worker0: paused, as the file system of %s was full when the guest wrote; now"
+                .formatted(vm.files().disk()),
+            " MiB are free; free some, then launch-all.java lets it go on");
+    tiny.run("launch-all")
+        .exitedWith(1)
+        .complains("worker0", "free at least 64 MiB there, then run launch-all.java");
+
+    room();
+    tiny.run("launch-all").succeeded().quiet().prints("worker0 goes on: its disk has room again");
+    assertThat(vm.status()).contains("running");
+    assertThat(vm.process().orElseThrow().pid()).isEqualTo(pid);
+    assertThat(vm.files().console()).content().doesNotContain("fail");
+  }
+
+  @Test
+  @Fault(value = "disk full before a launch", promise = "launch-all says so and starts nothing")
+  void beforeALaunch() {
+    fill(300);
+    tiny.run("launch-all")
+        .exitedWith(1)
+        .complains("2 new disks need about 1024 MiB", "or choose another place with --state");
+    assertThat(tiny.pids()).isEmpty();
+    assertThat(tiny.layout().state()).doesNotExist();
+  }
+
+  @Test
+  @Fault(
+      value = "disk full while an overlay is made",
+      promise = "a message with the file, nothing half-made; the next launch-all goes on")
+  void whileAnOverlayIsMade() throws IOException {
+    whileItRuns("qemu-img", "create");
+  }
+
+  @Test
+  @Fault(
+      value = "disk full while a seed is written",
+      promise = "a message with the file, nothing half-made; the next launch-all goes on")
+  void whileASeedIsWritten() throws IOException {
+    whileItRuns("xorriso", "-volid");
+  }
+
+  /** The file system fills up in the moment in which a program starts. */
+  private void whileItRuns(String program, String argument) throws IOException {
+    Path bin = Files.createDirectory(top.resolve("bin"));
+    Path real = Commands.find(program).orElseThrow();
+    CommandResult.fake(
+        bin.resolve(program),
+        "case \"$*\" in *%s*) %s esac".formatted(argument, filling(0) + ";"),
+        "exec %s \"$@\"".formatted(real));
+    tiny.call("launch-all")
+        .with("PATH", bin + ":" + System.getenv("PATH"))
+        .run()
+        .exitedWith(1)
+        .complains("No space left on device", "to see it again, run: ");
+    assertThat(tiny.pids()).isEmpty();
+    assertThat(CommandResult.tree(tiny.layout().state()).keySet())
+        .noneMatch(path -> path.contains(".part."));
+
+    room();
+    tiny.run("launch-all").succeeded().quiet();
+    tiny.assertRuns();
+  }
+}

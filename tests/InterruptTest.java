@@ -1,0 +1,117 @@
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.Random;
+import java.util.stream.IntStream;
+import lib.Commands;
+import lib.Wait;
+import org.junit.jupiter.api.Test;
+
+/** Scripts that end in the middle of their work. */
+class InterruptTest {
+  /** What a launch starts: each start is a step at which it may end. */
+  private static final List<String> PROGRAMS =
+      List.of("ssh-keygen", "qemu-img", "xorriso", "tmux", "vde_switch");
+
+  private static final int AT_MOST = Integer.getInteger("kubenet.interrupts", 5);
+
+  @Test
+  @Fault(
+      value = "kill -9 of launch-all at any step",
+      promise = "the next launch-all goes on from there; no disk or key is made twice or halved")
+  void killedAtAnyStep() throws IOException {
+    interruptedAtAnyStep("KILL", 137);
+  }
+
+  @Test
+  @Fault(
+      value = "Ctrl-C in launch-all at any step",
+      promise = "it ends at once; the next launch-all goes on from there")
+  void ctrlCAtAnyStep() throws IOException {
+    interruptedAtAnyStep("INT", 130);
+  }
+
+  private void interruptedAtAnyStep(String signal, int exit) throws IOException {
+    long seed = Long.getLong("kubenet.seed", System.nanoTime());
+    List<Integer> steps = new ArrayList<>(IntStream.rangeClosed(1, steps()).boxed().toList());
+    Collections.shuffle(steps, new Random(seed));
+    List<Integer> tried = steps.subList(0, Math.min(AT_MOST, steps.size()));
+    System.out.printf(
+        "%s of launch-all at steps %s of %d (seed %d)%n", signal, tried, steps.size(), seed);
+    try (TinyCluster tiny = TinyCluster.make()) {
+      Path bin = counting(tiny);
+      for (int step : tried) {
+        String as = "%s at step %d, seed %d".formatted(signal, step, seed);
+        Files.writeString(tiny.top().resolve("at"), step + " " + signal);
+        Files.deleteIfExists(tiny.top().resolve("count"));
+        CommandResult cut = call(tiny, bin).run();
+        assertThat(cut.exit()).as(as + "\n" + cut).isEqualTo(exit);
+
+        Files.delete(tiny.top().resolve("at"));
+        CommandResult again = call(tiny, bin).run();
+        assertThat(again.exit()).as(as + "\n" + again).isZero();
+        tiny.assertRuns();
+        tiny.run("stop-all", "--destroy", "--yes").succeeded();
+      }
+    }
+  }
+
+  /** How many programs a launch starts. */
+  private int steps() throws IOException {
+    try (TinyCluster tiny = TinyCluster.make()) {
+      call(tiny, counting(tiny)).run().succeeded();
+      try (var lines = Files.lines(tiny.top().resolve("count"))) {
+        return (int) lines.count();
+      }
+    }
+  }
+
+  private static CommandResult.Call call(TinyCluster tiny, Path bin) {
+    return tiny.call("launch-all").with("PATH", bin + ":" + System.getenv("PATH"));
+  }
+
+  /**
+   * Programs that count their starts, and at the one in file {@code at} signal who started them.
+   */
+  private static Path counting(TinyCluster tiny) throws IOException {
+    Path bin = Files.createDirectories(tiny.top().resolve("bin"));
+    for (String program : PROGRAMS) {
+      CommandResult.fake(
+          bin.resolve(program),
+          "cd '%s'".formatted(tiny.top()),
+          "echo %s >> count".formatted(program),
+          "if [ -f at ] && read step signal < at && [ \"$(wc -l < count)\" -eq $step ]; then",
+          "  kill -$signal $PPID",
+          "  sleep 0.3",
+          "fi",
+          "cd \"$OLDPWD\"",
+          "exec %s \"$@\"".formatted(Commands.find(program).orElseThrow()));
+    }
+    return bin;
+  }
+
+  @Test
+  @Fault(
+      value = "Ctrl-C in launch-all while its VMs start, at any moment",
+      promise = "what runs goes on; stop-all stops it all")
+  void aLaunchThatIsCutOffCanBeStopped() throws IOException {
+    Random random = new Random(Long.getLong("kubenet.seed", System.nanoTime()));
+    for (int i = 0; i < 2; i++) {
+      try (TinyCluster tiny = TinyCluster.make()) {
+        Process launch = tiny.call("launch-all").start(tiny.top().resolve("out"));
+        Wait.until(
+            Duration.ofSeconds(60),
+            () -> !launch.isAlive() || Files.exists(tiny.layout().identity()));
+        Wait.until(Duration.ofMillis(random.nextInt(3000)), () -> false);
+        launch.destroy();
+        launch.onExit().join();
+      } // close: stop-all --destroy leaves nothing
+    }
+  }
+}

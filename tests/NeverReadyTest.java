@@ -1,0 +1,203 @@
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import java.util.stream.Stream;
+import lib.Argv;
+import lib.Boot;
+import lib.Cluster;
+import lib.Commands;
+import lib.Host;
+import lib.Image;
+import lib.Layout;
+import lib.Network;
+import lib.Node;
+import lib.Qemu;
+import lib.Readiness;
+import lib.Stage;
+import lib.Vm;
+import lib.Wait;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+/** Guests that never get ready: what the message says, and how soon. */
+class NeverReadyTest {
+  private static final String USER = System.getProperty("user.name");
+
+  private final Node node = Cluster.standard().node("worker0");
+  private final List<Stage> reached = new ArrayList<>();
+  private Path folder;
+  private Layout.Files files;
+  private Vm vm;
+  private Process qemu;
+
+  @BeforeEach
+  void makeFolders() throws IOException {
+    folder = Files.createTempDirectory(Path.of("/tmp"), "kubenet-never-");
+    Layout layout = new Layout(folder.resolve("state"), folder);
+    files = layout.node(node);
+    vm = Vm.of(node, layout);
+    Files.createDirectories(files.folder());
+  }
+
+  @AfterEach
+  void end() throws IOException {
+    if (qemu != null) {
+      qemu.destroyForcibly().onExit().join();
+    }
+    Lab.remove(folder);
+  }
+
+  /** Starts QEMU with the node's very command, but for a NIC, and waits until it lives. */
+  private void start(Boot boot, Path disk) throws IOException {
+    Host host =
+        new Host(
+            Host.Os.LINUX,
+            Host.Arch.current(),
+            Host.Accelerator.TCG,
+            Optional.empty(),
+            2,
+            4096,
+            false);
+    Node.Size size = new Node.Size(1, 512, 10);
+    Argv command = Qemu.guest("worker0", size, List.of(), host, boot, files);
+    Argv convert = Argv.of("qemu-img", "convert", "-O", "qcow2");
+    Commands.run(convert.add(disk.toString(), files.disk().toString())).orProblem();
+    Files.createFile(files.seed());
+    qemu = Commands.start(command, folder.resolve("errors"));
+    assertThat(Wait.until(Duration.ofSeconds(20), vm::alive))
+        .as(Commands.tail(folder.resolve("errors"), 5))
+        .isTrue();
+  }
+
+  private String problem(Network.Endpoint endpoint, Path identity, double slowness) {
+    Readiness readiness = new Readiness(vm, endpoint, USER, identity, slowness);
+    return Lab.problem(() -> readiness.await(Stage.READY, reached::add));
+  }
+
+  private static Network.Endpoint nobody() throws IOException {
+    return new Network.Endpoint("127.0.0.1", Lab.freePort());
+  }
+
+  @Test
+  @Fault(
+      value = "a guest whose kernel panics",
+      promise =
+          "the wait ends within a second of the panic, with node, stage, seconds, last lines, log")
+  void aKernelThatPanics() throws IOException {
+    Optional<Path> kernel = kernel();
+    assumeTrue(kernel.isPresent(), "an image debian-built is in the cache");
+    Files.copy(kernel.get(), files.kernel());
+    Files.write(files.initrd(), new byte[512]);
+    Image.Kernel image = new Image.Kernel(files.kernel(), files.initrd(), "root=LABEL=none quiet");
+    String console = Host.Arch.current().console();
+    start(
+        new Boot.ByKernel(image, console, ""), BootSector.WAITS.write(folder.resolve("disk.img")));
+
+    long start = System.nanoTime();
+    String problem = problem(nobody(), folder, 5);
+    assertThat((System.nanoTime() - start) / 1e9).isLessThan(120);
+    assertThat(problem)
+        .matches(
+            "(?s)worker0: stage ssh: the guest's kernel panicked, after \\d+ s here;"
+                + " its console ends with:\n.*end Kernel panic - not syncing: .*\n"
+                + "\\(the whole console is in "
+                + files.console()
+                + "\\)");
+    assertThat(reached).containsExactly(Stage.BOOTING);
+  }
+
+  /** The kernel of a built image, if one is in the cache. */
+  private static Optional<Path> kernel() throws IOException {
+    Path images = Layout.cache().resolve("images");
+    if (!Files.isDirectory(images)) {
+      return Optional.empty();
+    }
+    try (Stream<Path> all = Files.list(images)) {
+      return all.filter(image -> image.getFileName().toString().startsWith("debian-built-"))
+          .map(image -> image.resolve("vmlinuz"))
+          .filter(Files::isReadable)
+          .findFirst();
+    }
+  }
+
+  @Test
+  @Fault(
+      value = "a guest without a network, or one that hangs",
+      promise = "after the stage's limit: node, stage, seconds, last console lines, log")
+  void aGuestWithoutANetwork() throws IOException {
+    start(new Boot.ByBios(""), BootSector.WAITS.write(folder.resolve("disk.img")));
+    Wait.until(
+        Duration.ofSeconds(30), () -> Commands.tail(files.console(), 9).contains("Hard Disk"));
+
+    assertThat(problem(nobody(), folder, 1 / 60.0))
+        .matches(
+            "(?s)worker0: stage ssh: not reached within 2 s; its console ends with:\n"
+                + ".*Booting from Hard Disk\\.\\.\\.\n\\(the whole console is in "
+                + files.console()
+                + "\\)");
+    assertThat(reached).containsExactly(Stage.BOOTING);
+  }
+
+  @Test
+  @Fault(
+      value = "a guest whose cloud-init fails, or never ends",
+      promise = "the node, cloud-init's own words or the seconds, and where to read more")
+  void aCloudInitThatFails() throws IOException {
+    start(new Boot.ByBios(""), BootSector.WAITS.write(folder.resolve("disk.img")));
+    try (Sshd server = new Sshd()) {
+      for (String end : Set.of("", ".pub")) {
+        Files.copy(server.folder().resolve("host_key" + end), Path.of(files.hostKey() + end));
+      }
+      String keys = "AuthorizedKeysFile " + server.folder().resolve("authorized_keys");
+      // what cloud-init 22.4 left in a guest with `bootcmd: [[false]]`
+      String status =
+          "{\"v1\": {\"init\": {\"errors\": [\"('bootcmd', ProcessExecutionError(\\\"Exit code:"
+              + " 1\\\"))\"], \"finished\": 12.1}, \"modules-final\": {\"errors\": [],"
+              + " \"finished\": 14.0}}}";
+      Path file = Files.writeString(server.folder().resolve("status.json"), status);
+      Network.Endpoint failing = server.start(keys + "\nForceCommand cat " + file);
+      assertThat(problem(failing, server.identity(), 1))
+          .isEqualTo(
+              "worker0: cloud-init ended with errors:\n"
+                  + "('bootcmd', ProcessExecutionError(\"Exit code: 1\"))\n"
+                  + "(in the node, see /var/log/cloud-init.log and"
+                  + " /var/log/cloud-init-output.log)");
+      assertThat(reached).containsExactly(Stage.SSH, Stage.CLOUD_INIT);
+
+      Network.Endpoint endless = server.start(keys + "\nForceCommand sleep 60");
+      assertThat(problem(endless, server.identity(), 1 / 20.0))
+          .contains("worker0: stage ready: ", "not done within 15 s", files.console().toString());
+    }
+  }
+
+  @Test
+  @Fault(
+      value = "a VM whose QEMU ends while it is waited for",
+      promise = "the wait ends at once, with the node and its last console lines")
+  void aQemuThatEnds() throws IOException {
+    start(new Boot.ByBios(""), BootSector.WAITS.write(folder.resolve("disk.img")));
+    Wait.until(
+        Duration.ofSeconds(30), () -> Commands.tail(files.console(), 9).contains("Hard Disk"));
+    Network.Endpoint nobody = nobody();
+    new Thread(
+            () -> {
+              Wait.until(Duration.ofSeconds(1), () -> false);
+              qemu.destroyForcibly();
+            })
+        .start();
+    long start = System.nanoTime();
+    assertThat(problem(nobody, folder, 5))
+        .startsWith("worker0: QEMU is not running; its console ended with:\n")
+        .contains("Booting from Hard Disk", files.console().toString());
+    assertThat((System.nanoTime() - start) / 1e9).isLessThan(5);
+  }
+}

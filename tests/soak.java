@@ -1,0 +1,228 @@
+///usr/bin/env jbang "$0" "$@" ; exit $?
+//DESCRIPTION Launches, stops and destroys a cluster in a loop, with random faults, for a time.
+//DESCRIPTION Example: ./jbang tests/soak.java --minutes 30
+//JAVA 17+
+//MAIN Soak
+//DEPS info.picocli:picocli:4.7.7
+//DEPS org.assertj:assertj-core:3.27.7
+//SOURCES BootSector.java
+//SOURCES CommandResult.java
+//SOURCES Project.java
+//SOURCES TinyCluster.java
+//SOURCES ../lib/Argv.java
+//SOURCES ../lib/Problem.java
+//SOURCES ../lib/Qmp.java
+//SOURCES ../lib/Role.java
+//SOURCES ../lib/Subnet.java
+//SOURCES ../lib/Yaml.java
+//SOURCES ../lib/Commands.java
+//SOURCES ../lib/Firmware.java
+//SOURCES ../lib/Node.java
+//SOURCES ../lib/Wait.java
+//SOURCES ../lib/YamlFields.java
+//SOURCES ../lib/Host.java
+//SOURCES ../lib/LanSwitch.java
+//SOURCES ../lib/Layout.java
+//SOURCES ../lib/Network.java
+//SOURCES ../lib/ImageSource.java
+//SOURCES ../lib/Vm.java
+//SOURCES ../lib/Cluster.java
+//SOURCES ../lib/ImageEntries.java
+//SOURCES ../lib/ClusterFile.java
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.TreeMap;
+import java.util.concurrent.Callable;
+import lib.Argv;
+import lib.Commands;
+import lib.Node;
+import lib.Wait;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+
+/**
+ * Not a test of the ordinary run: it goes on as long as it is told. Real scripts, QEMU, tmux and
+ * LAN switch; guests that are a {@link BootSector}. Each loop is some random steps, then a launch
+ * or a stop, after which all must be as it should: what runs, what does not, and on each disk the
+ * mark that was put there.
+ */
+@Command(
+    name = "soak",
+    mixinStandardHelpOptions = true,
+    description = "Launches, stops and destroys a cluster in a loop, with random faults.")
+class Soak implements Callable<Integer> {
+  @Option(names = "--minutes", defaultValue = "30", description = "How long; default 30.")
+  private int minutes;
+
+  @Option(names = "--seed", description = "Of the random numbers; printed, to have them again.")
+  private long seed = System.nanoTime();
+
+  /** One thing that may happen to a cluster, by itself or by a command. */
+  private enum Step {
+    LAUNCH(soak -> soak.tiny.run("launch-all").succeeded()),
+    LAUNCH_TWICE_AT_ONCE(soak -> soak.atOnce("launch-all", "launch-all")),
+    LAUNCH_WHILE_STOPPING(soak -> soak.atOnce("stop-all", "launch-all")),
+    STOP(soak -> soak.tiny.run("stop-all").succeeded()),
+    STATUS(soak -> soak.tiny.run("status").succeeded()),
+    DESTROY(Soak::destroy),
+    KILL_LAUNCH(soak -> soak.cutOff("launch-all", true)),
+    CTRL_C_IN_LAUNCH(soak -> soak.cutOff("launch-all", false)),
+    KILL_STOP(soak -> soak.cutOff("stop-all", true)),
+    KILL_A_VM(soak -> soak.kill("qemu-system", 1)),
+    KILL_ALL_VMS(soak -> soak.kill("qemu-system", 9)),
+    KILL_THE_SWITCH(soak -> soak.kill("vde_switch", 1)),
+    KILL_THE_FORWARD(soak -> soak.kill("forward.sh", 1)),
+    KILL_TMUX(Soak::killTmux),
+    POWER_CUT(Soak::powerCut);
+
+    private final Action action;
+
+    Step(Action action) {
+      this.action = action;
+    }
+  }
+
+  private interface Action {
+    void act(Soak soak) throws IOException;
+  }
+
+  private final Map<Step, Integer> counts = new TreeMap<>();
+  private Random random;
+  private TinyCluster tiny;
+
+  public static void main(String... arguments) {
+    System.exit(new CommandLine(new Soak()).execute(arguments));
+  }
+
+  @Override
+  public Integer call() throws IOException {
+    random = new Random(seed);
+    System.out.printf("%d minutes, seed %d%n", minutes, seed);
+    long end = System.nanoTime() + Duration.ofMinutes(minutes).toNanos();
+    int loops = 0;
+    try (TinyCluster cluster = TinyCluster.make()) {
+      tiny = cluster;
+      List<Step> steps = new ArrayList<>();
+      try {
+        for (; System.nanoTime() < end; loops++) {
+          steps.clear();
+          loop(steps);
+        }
+      } catch (AssertionError | RuntimeException e) {
+        System.out.printf("FAILED in loop %d: %s%n", loops + 1, steps);
+        throw e;
+      }
+    }
+    System.out.printf("%d loops, nothing lost, nothing left%n", loops);
+    counts.forEach((step, count) -> System.out.printf("%6d %s%n", count, step));
+    return 0;
+  }
+
+  /** Some steps of any kind, then one after which the state is known. */
+  private void loop(List<Step> steps) throws IOException {
+    Step[] all = Step.values();
+    for (int i = random.nextInt(4); i >= 0; i--) {
+      take(all[random.nextInt(all.length)], steps);
+    }
+    if (random.nextBoolean()) {
+      take(Step.LAUNCH, steps);
+      tiny.assertRuns();
+    } else {
+      take(Step.STOP, steps);
+      tiny.assertStopped();
+      marks();
+    }
+  }
+
+  private void take(Step step, List<Step> steps) throws IOException {
+    steps.add(step);
+    counts.merge(step, 1, Integer::sum);
+    step.action.act(this);
+  }
+
+  /** Puts a mark on each disk that has none yet, as a guest's file; one that is gone is a loss. */
+  private void marks() throws IOException {
+    for (Node node : tiny.nodes()) {
+      Path disk = tiny.layout().node(node).disk();
+      Path noted = tiny.top().resolve("marked-" + node.name());
+      if (!Files.exists(disk)) {
+        assertThat(noted).as("the disk of " + node.name()).doesNotExist();
+      } else if (Files.exists(noted)) {
+        io("read -P 0x5a 8M 64k", disk);
+      } else {
+        io("write -P 0x5a 8M 64k", disk);
+        Files.createFile(noted);
+      }
+    }
+  }
+
+  private static void io(String command, Path disk) {
+    Commands.Result result =
+        Commands.run(Argv.of("qemu-io", "-f", "qcow2", "-c", command, disk.toString()));
+    assertThat(result.succeeded() && !result.out().contains("verification failed"))
+        .as("%s of %s: %s", command, disk, result.out())
+        .isTrue();
+  }
+
+  private void destroy() throws IOException {
+    tiny.run("stop-all", "--destroy", "--yes").succeeded();
+    assertThat(tiny.layout().state()).doesNotExist();
+    for (Node node : tiny.nodes()) {
+      Files.deleteIfExists(tiny.top().resolve("marked-" + node.name()));
+    }
+  }
+
+  /** Two commands at once; one may find the other at work. */
+  private void atOnce(String... scripts) throws IOException {
+    List<Process> running = new ArrayList<>();
+    for (String script : scripts) {
+      running.add(tiny.call(script).start(tiny.top().resolve("out-" + running.size())));
+    }
+    running.forEach(process -> process.onExit().join());
+  }
+
+  /** Starts a command and ends it at a random moment. */
+  private void cutOff(String script, boolean kill) throws IOException {
+    Process process = tiny.call(script).start(tiny.top().resolve("out"));
+    Wait.until(Duration.ofMillis(random.nextInt(5000)), () -> !process.isAlive());
+    if (kill) {
+      process.destroyForcibly();
+    } else {
+      process.destroy();
+    }
+    process.onExit().join();
+  }
+
+  private void kill(String word, int most) {
+    tiny.processes(word).stream()
+        .limit(most)
+        .map(line -> Long.parseLong(line.split(" ")[0]))
+        .flatMap(pid -> ProcessHandle.of(pid).stream())
+        .forEach(TinyCluster::kill);
+  }
+
+  private void killTmux() {
+    String pid = tiny.tmux("display-message", "-p", "#{pid}");
+    if (pid.matches("[0-9]+")) {
+      ProcessHandle.of(Long.parseLong(pid)).ifPresent(TinyCluster::kill);
+    }
+  }
+
+  private void powerCut() {
+    killTmux();
+    kill("", 100);
+    if (random.nextBoolean()) {
+      CommandResult.remove(tiny.layout().runtime());
+    }
+  }
+}
