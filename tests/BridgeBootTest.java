@@ -94,13 +94,16 @@ class BridgeBootTest {
 
   @AfterAll
   static void leavesNothing() throws IOException {
-    if (host != null) {
+    if (host == null) {
+      return;
+    }
+    try {
       asUser("stop-all", "--destroy", "--yes");
       tried("tmux", "kill-server");
-      host.close();
       assertThat(layout.state()).doesNotExist();
-    }
-    if (folder != null) {
+    } finally {
+      CLUSTER.nodes().forEach(node -> Vm.of(node, layout).kill());
+      host.close();
       Lab.remove(folder);
     }
   }
