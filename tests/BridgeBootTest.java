@@ -94,17 +94,20 @@ class BridgeBootTest {
 
   @AfterAll
   static void leavesNothing() throws IOException {
-    if (host == null) {
-      return;
-    }
     try {
-      asUser("stop-all", "--destroy", "--yes");
-      tried("tmux", "kill-server");
-      assertThat(layout.state()).doesNotExist();
+      if (host != null) {
+        asUser("stop-all", "--destroy", "--yes");
+        tried("tmux", "kill-server");
+        assertThat(layout.state()).doesNotExist();
+      }
     } finally {
-      CLUSTER.nodes().forEach(node -> Vm.of(node, layout).kill());
-      host.close();
-      Lab.remove(folder);
+      if (host != null) {
+        CLUSTER.nodes().forEach(node -> Vm.of(node, layout).kill());
+        host.close();
+      }
+      if (folder != null) {
+        Lab.remove(folder);
+      }
     }
   }
 
