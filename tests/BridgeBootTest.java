@@ -94,14 +94,20 @@ class BridgeBootTest {
 
   @AfterAll
   static void leavesNothing() throws IOException {
-    if (host != null) {
-      asUser("stop-all", "--destroy", "--yes");
-      tried("tmux", "kill-server");
-      host.close();
-      assertThat(layout.state()).doesNotExist();
-    }
-    if (folder != null) {
-      Lab.remove(folder);
+    try {
+      if (host != null) {
+        asUser("stop-all", "--destroy", "--yes");
+        tried("tmux", "kill-server");
+        assertThat(layout.state()).doesNotExist();
+      }
+    } finally {
+      if (host != null) {
+        CLUSTER.nodes().forEach(node -> Vm.of(node, layout).kill());
+        host.close();
+      }
+      if (folder != null) {
+        Lab.remove(folder);
+      }
     }
   }
 
