@@ -58,7 +58,8 @@ public final class SavedState {
             FileChannel.open(
                 part,
                 Set.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE),
-                PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")))) {
+                PosixFilePermissions.asFileAttribute(
+                    PosixFilePermissions.fromString("rw-------")))) {
       server.bind(UnixDomainSocketAddress.of(stream));
       CompletableFuture<Long> received =
           CompletableFuture.supplyAsync(() -> receive(server, out), SavedState::start);
