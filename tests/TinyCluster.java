@@ -44,7 +44,7 @@ final class TinyCluster implements AutoCloseable {
   private static final String NODES = "gateway,worker0";
 
   private static final Path CACHE = cache();
-  private static final int PORTS = 31000;
+  private static final int PORTS = Integer.getInteger("kubenet.ports", 31000);
   private static int clusters;
 
   private final Path top;
