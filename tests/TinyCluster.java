@@ -44,7 +44,7 @@ final class TinyCluster implements AutoCloseable {
   private static final String NODES = "gateway,worker0";
 
   private static final Path CACHE = cache();
-  private static final int PORTS = 31000;
+  private static final int PORTS = Integer.getInteger("kubenet.ports", 31000);
   private static int clusters;
 
   private final Path top;
@@ -144,7 +144,18 @@ final class TinyCluster implements AutoCloseable {
   static void kill(ProcessHandle process) {
     process.destroyForcibly();
     // onExit() waits for the number to be free, which another thread may have by then
-    assertThat(Wait.until(Duration.ofSeconds(10), () -> !process.isAlive())).isTrue();
+    Path status = Path.of("/proc/" + process.pid() + "/status");
+    boolean gone = Wait.until(Duration.ofSeconds(20), () -> !process.isAlive() || isZombie(status));
+    assertThat(gone).as("gone: %s", process.info()).isTrue();
+  }
+
+  /** Whether it has ended and its parent has not asked how: a busy one takes its time. */
+  private static boolean isZombie(Path status) {
+    try {
+      return Files.readString(status).contains("\nState:\tZ");
+    } catch (IOException e) {
+      return true; // gone for good
+    }
   }
 
   /** A script that is not yet started, for its nodes. */

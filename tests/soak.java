@@ -101,6 +101,7 @@ class Soak implements Callable<Integer> {
   private TinyCluster tiny;
 
   public static void main(String... arguments) {
+    System.setProperty("kubenet.ports", "31450"); // so that tests may run at the same time
     System.exit(new CommandLine(new Soak()).execute(arguments));
   }
 
