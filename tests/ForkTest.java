@@ -107,7 +107,8 @@ class ForkTest {
             "head -c 32 /dev/urandom | od -A n -t x1 | tr -d ' \\n'")) {
       assertThat(ofEach(what).values()).as(what).doesNotHaveDuplicates().doesNotContain("");
     }
-    assertThat(ofEach("hostname")).isEqualTo(Map.of("control0", "control0", "control1", "control1"));
+    assertThat(ofEach("hostname"))
+        .isEqualTo(Map.of("control0", "control0", "control1", "control1"));
   }
 
   @Test
@@ -193,8 +194,7 @@ class ForkTest {
     assertThat(again.exit()).as(again.err() + again.out()).isZero();
     assertThat(again.out()).doesNotContain("template");
     assertThat(templates()).isEqualTo(templates);
-    assertThat(ofEach("cat /etc/machine-id").values())
-        .doesNotContainAnyElementsOf(before.values());
+    assertThat(ofEach("cat /etc/machine-id").values()).doesNotContainAnyElementsOf(before.values());
   }
 
   private static List<String> templates() {

@@ -166,7 +166,8 @@ final class TinyCluster implements AutoCloseable {
       words.addAll(List.of("--only", NODES));
     }
     if (script.equals("launch-all")) {
-      words.add("--no-bake"); // it would boot the guest and wait for its packages
+      // what would boot the guest and wait for its cloud-init
+      words.addAll(List.of("--no-bake", "--cold"));
     }
     return CommandResult.script(script, words.toArray(String[]::new))
         .in(folder)

@@ -26,6 +26,7 @@
 //SOURCES ../lib/Wait.java
 //SOURCES ../lib/Yaml.java
 //SOURCES ../lib/YamlFields.java
+//SOURCES ../lib/SavedState.java
 
 import java.io.IOException;
 import java.nio.file.Files;

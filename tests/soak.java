@@ -29,6 +29,10 @@
 //SOURCES ../lib/Cluster.java
 //SOURCES ../lib/ImageEntries.java
 //SOURCES ../lib/ClusterFile.java
+//SOURCES ../lib/BootRecord.java
+//SOURCES ../lib/Leg.java
+//SOURCES ../lib/SavedState.java
+//SOURCES ../lib/VmnetWay.java
 
 import static org.assertj.core.api.Assertions.assertThat;
 
