@@ -125,6 +125,7 @@ public record NodeStatus(
       ObjectNode node = nodes.addObject();
       node.put("node", row.node).put("stage", row.stage).put("seconds", row.seconds);
       node.put("address", row.address).put("ssh", row.ssh).put("pid", row.pid);
+      node.put("trouble", row.trouble);
       ArrayNode timeline = node.putArray("timeline");
       for (Leg.Span span : row.timeline) {
         timeline
