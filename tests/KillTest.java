@@ -130,8 +130,8 @@ class KillTest {
             .flatMap(pid -> ProcessHandle.of(pid).stream())
             .toList();
     String server = tiny.tmux("display-message", "-p", "#{pid}");
+    all.forEach(ProcessHandle::destroyForcibly); // before their terminals go, which ends them too
     ProcessHandle.of(Long.parseLong(server)).ifPresent(ProcessHandle::destroyForcibly);
-    all.forEach(ProcessHandle::destroyForcibly);
     assertThat(Wait.until(Duration.ofSeconds(10), () -> tiny.processes("").isEmpty())).isTrue();
   }
 
