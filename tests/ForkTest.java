@@ -41,7 +41,7 @@ class ForkTest {
       roles:
         gateway: {count: 1, cpus: 1, memory: 512M, disk: 5G}
         control: {count: 2, cpus: 1, memory: 512M, disk: 6G}
-        worker:  {count: 0, cpus: 1, memory: 512M, disk: 5G}
+        worker:  {count: 1, cpus: 1, memory: 512M, disk: 5G}
       """;
   private static final String ROLE =
       """
