@@ -159,12 +159,23 @@ class PrepareImage implements Callable<Integer> {
   public Integer call() {
     Terminal terminal = Terminal.current();
     ImageStore store = ImageStore.ofUser();
+    ImageStore templates = ImageStore.ofTemplates();
     if (what.list) {
       terminal.line(store.table());
+      if (!templates.all().isEmpty()) {
+        terminal.line(templates.table());
+      }
     } else if (what.verify) {
-      verify(store, terminal);
+      List<BaseImage> all = new ArrayList<>(store.all());
+      all.addAll(templates.all());
+      verify(all, terminal);
     } else if (what.prune) {
-      prune(store, terminal);
+      if (!templates.all().isEmpty() || !templates.unfinished().isEmpty()) {
+        prune(templates, List.of(), terminal);
+      }
+      List<BaseImage> kept = new ArrayList<>(images(options.cluster(), terminal).stored());
+      kept.addAll(below(templates.all(), store.all()));
+      prune(store, kept, terminal);
     } else {
       prepare(terminal);
     }
@@ -225,9 +236,9 @@ class PrepareImage implements Callable<Integer> {
     return "  - debian-built: {" + String.join(", ", wishes) + "}";
   }
 
-  private void verify(ImageStore store, Terminal terminal) {
+  private void verify(List<BaseImage> all, Terminal terminal) {
     List<Problem> problems = new ArrayList<>();
-    for (BaseImage base : store.all()) {
+    for (BaseImage base : all) {
       try {
         base.verifyFully();
         terminal.line("good         %s", base.folder());
@@ -240,8 +251,17 @@ class PrepareImage implements Callable<Integer> {
     }
   }
 
-  private void prune(ImageStore store, Terminal terminal) {
-    List<BaseImage> kept = images(options.cluster(), terminal).stored();
+  /** The images that templates are overlays of. */
+  private static List<BaseImage> below(List<BaseImage> templates, List<BaseImage> images) {
+    return images.stream()
+        .filter(
+            image ->
+                templates.stream()
+                    .anyMatch(template -> template.facts().parent().equals(image.digest())))
+        .toList();
+  }
+
+  private void prune(ImageStore store, List<BaseImage> kept, Terminal terminal) {
     List<Path> unneeded = store.unneeded(kept);
     for (Path path : unneeded) {
       String line = "%s, %d MiB".formatted(path, ImageStore.mib(path));

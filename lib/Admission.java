@@ -9,6 +9,7 @@ import java.util.Optional;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 
 /**
@@ -20,6 +21,7 @@ import java.util.function.Consumer;
 public record Admission(Cluster cluster, Layout layout, int places) {
   private static final Duration START = Duration.ofSeconds(10);
   private static final Duration END = Duration.ofSeconds(5);
+  private static final Duration CLOCK = Duration.ofMinutes(1);
 
   /**
    * {@return the admission for a host: a place a core under emulation, else no limit}
@@ -126,11 +128,12 @@ public record Admission(Cluster cluster, Layout layout, int places) {
       terminal.line("%d boot at a time; the others wait for their turn", places);
     }
     CountDownLatch gone = new CountDownLatch(all.size());
+    CountDownLatch right = new CountDownLatch(all.size()); // clocks
     ExecutorService turns =
         Executors.newFixedThreadPool(Math.min(places, all.size()), Admission::daemon);
     try (Progress progress = new Progress(terminal, all)) {
       Consumer<Node> boot =
-          node -> turns.execute(() -> boot(node, start, terminal, gone, progress));
+          node -> turns.execute(() -> boot(node, start, terminal, gone, right, progress));
       for (Later some : later) { // first, as others wait for them
         some.nodes().forEach(node -> progress.reached(node, Stage.TEMPLATE, false));
         turns.execute(
@@ -141,12 +144,19 @@ public record Admission(Cluster cluster, Layout layout, int places) {
               } catch (Problem problem) {
                 problems.add(problem);
                 some.nodes().forEach(progress::failed);
-                some.nodes().forEach(node -> gone.countDown());
+                some.nodes()
+                    .forEach(
+                        node -> {
+                          gone.countDown();
+                          right.countDown();
+                        });
               }
             });
       }
       waiting.forEach(boot);
       gone.await();
+      // a guest that has no SSH gets no clock, and holds nobody up for long
+      right.await(CLOCK.toSeconds(), TimeUnit.SECONDS);
     } catch (InterruptedException e) {
       throw new Problem("interrupted", "run launch-all.java again: it goes on from there", e);
     } finally {
@@ -156,7 +166,12 @@ public record Admission(Cluster cluster, Layout layout, int places) {
 
   /** Lets a VM go and keeps its place until it is ready or has failed. */
   private void boot(
-      Node node, Consumer<Node> start, Terminal terminal, CountDownLatch gone, Progress progress) {
+      Node node,
+      Consumer<Node> start,
+      Terminal terminal,
+      CountDownLatch gone,
+      CountDownLatch right,
+      Progress progress) {
     boolean resumed = false;
     try {
       try {
@@ -164,8 +179,9 @@ public record Admission(Cluster cluster, Layout layout, int places) {
         resumed = suspension(node).isTaken();
         letGo(node, start, terminal);
       } finally {
+        gone.countDown();
         if (!resumed) {
-          gone.countDown();
+          right.countDown();
         }
       }
       Readiness.of(node, cluster, layout)
@@ -173,8 +189,8 @@ public record Admission(Cluster cluster, Layout layout, int places) {
     } catch (RuntimeException e) {
       progress.failed(node); // ssh-all says why
     } finally {
-      if (resumed) { // only now its clock is right
-        gone.countDown();
+      if (resumed) { // who is ready has got the time
+        right.countDown();
       }
     }
   }

@@ -144,6 +144,11 @@ public final class Launch {
   /** Checks the host and makes what all nodes share. */
   public void prepare() {
     Preflight.qemu(probe, cluster.network());
+    if (Files.exists(layout.restoring())) {
+      throw new Problem(
+          "the nodes are only in part back at a snapshot: " + layout.restoring() + " names it",
+          "run snapshot-all.java --restore with that name again");
+    }
     Provision.keys(cluster, layout).run();
     Provision.ssh(cluster, layout).run();
   }

@@ -106,6 +106,16 @@ public record Layout(Path state, Path runtime) {
     return state.resolve("nodes");
   }
 
+  /** {@return the folder with a folder for each set of snapshots} */
+  public Path snapshots() {
+    return state.resolve("snapshots");
+  }
+
+  /** {@return the file that is there while nodes are taken back to a snapshot, with its name} */
+  public Path restoring() {
+    return state.resolve("restoring");
+  }
+
   /** {@return the LAN switch's socket folder} */
   public Path lan() {
     return runtime.resolve("lan");

@@ -54,6 +54,11 @@ public record QemuImg(String format, long bytes) {
     }
   }
 
+  /** {@return the names of the snapshots inside an image} */
+  public static List<String> snapshots(Path file) {
+    return info(file).path("snapshots").findValuesAsText("name");
+  }
+
   /** {@return the command that makes a qcow2 image of any, without the blocks that hold nothing} */
   public static Argv convert(String format, Path from, Path to) {
     return Argv.of("qemu-img", "convert")

@@ -26,6 +26,7 @@ public final class Remains {
       paths.add(files.qmp());
     }
     if (shared) {
+      paths.addAll(tree(layout.snapshots()));
       paths.addAll(
           List.of(
               layout.nodes(),
@@ -34,6 +35,7 @@ public final class Remains {
               layout.knownHosts(),
               layout.sshConfig(),
               layout.image(),
+              layout.restoring(),
               layout.version(),
               layout.forward(),
               layout.hosts(),

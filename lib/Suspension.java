@@ -19,7 +19,11 @@ public record Suspension(Vm vm) {
       throw new Problem(
           "%s: QEMU does not end".formatted(vm.node().name()), "stop it: stop-all.java --only it");
     }
-    // only now: as long as QEMU lives, its disk may get ahead of what was saved
+    resumeNext(); // only now: as long as QEMU lives, its disk may get ahead of what was saved
+  }
+
+  /** Has the VM's next start take up what was saved. */
+  public void resumeNext() {
     String incoming = SavedState.incoming(vm.files().suspended(), Argv.empty());
     new Plan.Write(vm.files().incoming(), incoming, false).run();
   }

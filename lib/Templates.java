@@ -1,5 +1,7 @@
 package lib;
 
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
@@ -45,7 +47,19 @@ public record Templates(ImageStore store, Map<Role, Template> makers) {
           node.role(),
           new Template(base, cluster, node, role, probe.host(), boot, probe.qemuVersion()));
     }
-    return new Templates(store, makers);
+    Templates templates = new Templates(store, makers);
+    makers.forEach(
+        (role, maker) -> {
+          Path failure = templates.failure(maker);
+          if (Files.exists(failure)) {
+            say.accept(
+                role.word()
+                    + ": each boots from the start, as its template could not be made earlier; to"
+                    + " try again: rm "
+                    + Argv.quote(failure.toString()));
+          }
+        });
+    return templates;
   }
 
   /** {@return the template of a role, if it is there already and its memory is whole} */
@@ -55,11 +69,17 @@ public record Templates(ImageStore store, Map<Role, Template> makers) {
         .filter(BaseImage::hasMemory);
   }
 
-  /** {@return the roles whose templates have to be made first} */
+  /** {@return the roles whose templates have to be made first, and may be} */
   public List<Role> missing() {
     return makers.keySet().stream()
         .filter(role -> store.find(makers.get(role).key()).isEmpty())
+        .filter(role -> !Files.exists(failure(makers.get(role))))
         .toList();
+  }
+
+  /** What says that a template could not be made: the next try would take minutes to fail, too. */
+  private Path failure(Template maker) {
+    return store.work(maker.key()).resolveSibling("." + maker.key() + ".failed");
   }
 
   /** {@return the lock under which they are made, so that of two launches one makes them} */
@@ -74,8 +94,15 @@ public record Templates(ImageStore store, Map<Role, Template> makers) {
    */
   public BaseImage make(Role role, Terminal terminal) {
     Template maker = makers.get(role);
-    return store
-        .find(maker.key())
-        .orElseGet(() -> store.make(maker, maker.host().arch(), terminal, true));
+    Optional<BaseImage> there = store.find(maker.key());
+    if (there.isPresent()) {
+      return there.get(); // another launch has made it meanwhile
+    }
+    try {
+      return store.make(maker, maker.host().arch(), terminal, true);
+    } catch (Problem problem) {
+      new Plan.Write(failure(maker), problem.getMessage() + "\n", false).run();
+      throw problem;
+    }
   }
 }

@@ -39,7 +39,7 @@ class HeaderTest {
           "HostSurvey LanSwitch Plan QemuImg Sessions Ssh Terminal Tool Trial Vm",
           "Suspension",
           "DebianBuilt Download ImageMaker LanPort Probe Progress Provision Readiness Remains"
-              + " RoleFiles Shutdown Stall VmSession",
+              + " RoleFiles Shutdown SnapshotSet Stall VmSession",
           "Admission BaseImage ImageDownload ImageImport ImageOptions NodeStatus Options Preflight"
               + " ReadyAll SshSession",
           "Bake ImageBuild ImageStore",

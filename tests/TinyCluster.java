@@ -161,7 +161,8 @@ final class TinyCluster implements AutoCloseable {
   /** A script that is not yet started, for its nodes. */
   CommandResult.Call call(String script, String... arguments) {
     List<String> words = new ArrayList<>(List.of(arguments));
-    boolean whole = script.equals("stop-all"); // what all nodes share goes with it
+    // what all nodes share goes with it
+    boolean whole = List.of("stop-all", "snapshot-all").contains(script);
     if (!whole && !words.contains("--only")) {
       words.addAll(List.of("--only", NODES));
     }

@@ -1,0 +1,152 @@
+///usr/bin/env jbang "$0" "$@" ; exit $?
+//DESCRIPTION Keeps the state of all nodes under a name, memory and disks, and takes them back to it.
+//DESCRIPTION Example: ./jbang snapshot-all.java before-chapter-5
+//JAVA 17+
+//MAIN SnapshotAll
+//DEPS info.picocli:picocli:4.7.7
+//SOURCES lib/Argv.java
+//SOURCES lib/Image.java
+//SOURCES lib/Leg.java
+//SOURCES lib/Meter.java
+//SOURCES lib/Problem.java
+//SOURCES lib/Qmp.java
+//SOURCES lib/Role.java
+//SOURCES lib/Subnet.java
+//SOURCES lib/Yaml.java
+//SOURCES lib/Commands.java
+//SOURCES lib/Firmware.java
+//SOURCES lib/Node.java
+//SOURCES lib/SshKey.java
+//SOURCES lib/Tmux.java
+//SOURCES lib/VmnetWay.java
+//SOURCES lib/Wait.java
+//SOURCES lib/YamlFields.java
+//SOURCES lib/EachNode.java
+//SOURCES lib/Host.java
+//SOURCES lib/LanSwitch.java
+//SOURCES lib/Layout.java
+//SOURCES lib/Network.java
+//SOURCES lib/Plan.java
+//SOURCES lib/QemuImg.java
+//SOURCES lib/SavedState.java
+//SOURCES lib/Sessions.java
+//SOURCES lib/Terminal.java
+//SOURCES lib/BootRecord.java
+//SOURCES lib/ImageSource.java
+//SOURCES lib/Lock.java
+//SOURCES lib/Tool.java
+//SOURCES lib/Cluster.java
+//SOURCES lib/ImageEntries.java
+//SOURCES lib/Vm.java
+//SOURCES lib/Boot.java
+//SOURCES lib/ClusterFile.java
+//SOURCES lib/Forward.java
+//SOURCES lib/Suspension.java
+//SOURCES lib/Options.java
+//SOURCES lib/Qemu.java
+//SOURCES lib/Shutdown.java
+//SOURCES lib/SnapshotSet.java
+//SOURCES lib/VmSession.java
+//SOURCES lib/Trial.java
+//SOURCES lib/Probe.java
+//SOURCES lib/Preflight.java
+//RUNTIME_OPTIONS -XX:+UseSerialGC -XX:TieredStopAtLevel=1
+
+import java.nio.file.Files;
+import java.util.List;
+import java.util.concurrent.Callable;
+import lib.Cluster;
+import lib.Layout;
+import lib.Lock;
+import lib.Node;
+import lib.Options;
+import lib.Preflight;
+import lib.Problem;
+import lib.Shutdown;
+import lib.SnapshotSet;
+import lib.Terminal;
+import lib.Tool;
+import lib.Vm;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+@Command(
+    name = "snapshot-all",
+    description = "Keeps the state of all nodes under a name, and takes them back to it.",
+    footer = {
+      "",
+      "Example: ./jbang snapshot-all.java before-chapter-5",
+      "",
+      "Nodes that run are suspended for it; launch-all.java goes on. With --restore, what they "
+          + "did since then is lost, and launch-all.java goes on from the snapshot."
+    })
+class SnapshotAll implements Callable<Integer> {
+  @Mixin private Options options;
+
+  @Parameters(arity = "0..1", paramLabel = "NAME", description = "Letters, digits and dashes.")
+  private String name;
+
+  @Option(names = "--restore", description = "Take all nodes back to it; asks first.")
+  private boolean restore;
+
+  @Option(names = "--remove", description = "Forget it, which frees its room.")
+  private boolean remove;
+
+  @Option(names = "--list", description = "Print the names of all.")
+  private boolean list;
+
+  public static void main(String... arguments) {
+    System.exit(Options.run(new SnapshotAll(), arguments));
+  }
+
+  @Override
+  public Integer call() {
+    Terminal terminal = Terminal.current();
+    Cluster cluster = options.cluster();
+    Layout layout = options.layout();
+    if (options.isPartial() || (name == null) != list || restore && remove) {
+      throw new Problem(
+          "it takes a NAME, with --restore or --remove or neither, or --list; always all nodes",
+          "see --help");
+    }
+    if (list) {
+      SnapshotSet.all(layout).forEach(set -> terminal.line(set.name()));
+      return 0;
+    }
+    SnapshotSet set = new SnapshotSet(layout, name);
+    List<Node> nodes =
+        cluster.nodes().stream().filter(node -> Files.exists(layout.node(node).disk())).toList();
+    if (options.dryRun()) {
+      String what = restore ? "takes back to" : remove ? "removes" : "suspends and keeps as";
+      terminal.line("# %s %s: %d nodes", what, name, nodes.size());
+      return 0;
+    }
+    if (nodes.isEmpty()) {
+      throw new Problem("there is no node in " + layout.state(), "launch-all.java makes them");
+    }
+    Preflight.tools(terminal, options.yes(), List.of(Tool.QEMU_IMG));
+    if (restore && !options.yes() && !terminal.confirm("Lose what the nodes did since then?")) {
+      throw new Problem("nothing was changed", "answer yes, or give --yes");
+    }
+    try (Lock lock = Lock.take(layout)) {
+      if (restore) {
+        nodes.stream().map(node -> Vm.of(node, layout)).filter(Vm::alive).forEach(Vm::quit);
+        new Shutdown(layout, terminal).stop(nodes);
+        set.restore(cluster);
+        terminal.line("all nodes are back at %s; launch-all.java goes on there", name);
+        return 0;
+      }
+      new Shutdown(layout, terminal).suspend(nodes);
+      if (remove) {
+        set.remove(nodes);
+        terminal.line("removed %s; launch-all.java goes on", name);
+      } else {
+        set.make(nodes);
+        terminal.line("kept as %s; launch-all.java goes on", name);
+      }
+      return 0;
+    }
+  }
+}
