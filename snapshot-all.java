@@ -85,7 +85,10 @@ import picocli.CommandLine.Parameters;
 class SnapshotAll implements Callable<Integer> {
   @Mixin private Options options;
 
-  @Parameters(arity = "0..1", paramLabel = "NAME", description = "Letters, digits and dashes.")
+  @Parameters(
+      arity = "0..1",
+      paramLabel = "NAME",
+      description = "Letters, digits and dashes; without it, all names are listed.")
   private String name;
 
   @Option(names = "--restore", description = "Take all nodes back to it; asks first.")
@@ -93,9 +96,6 @@ class SnapshotAll implements Callable<Integer> {
 
   @Option(names = "--remove", description = "Forget it, which frees its room.")
   private boolean remove;
-
-  @Option(names = "--list", description = "Print the names of all.")
-  private boolean list;
 
   public static void main(String... arguments) {
     System.exit(Options.run(new SnapshotAll(), arguments));
@@ -106,12 +106,10 @@ class SnapshotAll implements Callable<Integer> {
     Terminal terminal = Terminal.current();
     Cluster cluster = options.cluster();
     Layout layout = options.layout();
-    if (options.isPartial() || (name == null) != list || restore && remove) {
-      throw new Problem(
-          "it takes a NAME, with --restore or --remove or neither, or --list; always all nodes",
-          "see --help");
+    if (options.isPartial() || restore && remove) {
+      throw new Problem("it is of all nodes, and does one thing at a time", "see --help");
     }
-    if (list) {
+    if (name == null) {
       SnapshotSet.all(layout).forEach(set -> terminal.line(set.name()));
       return 0;
     }

@@ -181,8 +181,8 @@ def run_commands(node):
         result, status = json.loads(read(HELD)), json.loads(read(STATUS))
         result["v1"]["errors"].append(error)
         status["v1"]["modules-final"]["errors"].append(error)
-        write(HELD, json.dumps(result))
-        write(STATUS, json.dumps(status))
+        write(HELD, json.dumps(result) + "\n")
+        write(STATUS, json.dumps(status) + "\n")
 
 
 def become(drive, device, units, nics):
@@ -202,6 +202,9 @@ def become(drive, device, units, nics):
     take_network(node, units, nics)
     take_instance(node, user_data)
     run_commands(node)
+    status = json.loads(read(STATUS))
+    status["v1"]["modules-final"]["finished"] = time.time()
+    write(STATUS, json.dumps(status) + "\n")
     os.rename(HELD, RESULT)
     say(node["hostname"] + " is itself")
 

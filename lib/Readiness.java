@@ -43,7 +43,7 @@ public record Readiness(
       GuestClock.files()
           + "; until [ -e /run/cloud-init/result.json ]; do"
           + " read -r -t 0.1 nothing 2> /dev/null; [ $? -gt 128 ] || sleep 0.2; done;"
-          + " while IFS= read -r line; do printf '%s\\n' \"$line\"; done"
+          + " while IFS= read -r line || [ -n \"$line\" ]; do printf '%s\\n' \"$line\"; done"
           + " < /run/cloud-init/status.json; "
           + GuestClock.clock();
 
@@ -211,7 +211,10 @@ public record Readiness(
   /** The errors of all stages in cloud-init's status.json, which other lines may surround. */
   static List<String> errors(String status) throws IOException {
     List<String> errors = new ArrayList<>();
-    String json = status.substring(Math.max(0, status.indexOf('{')));
+    if (!status.contains("{")) {
+      throw new IOException("there is nothing in cloud-init's status.json");
+    }
+    String json = status.substring(status.indexOf('{'));
     for (JsonNode stage : new ObjectMapper().readTree(json).path("v1")) {
       stage.path("errors").forEach(error -> errors.add(error.asText()));
     }

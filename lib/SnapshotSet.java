@@ -131,7 +131,7 @@ public record SnapshotSet(Layout layout, String name) {
     if (!isWhole()) {
       throw new Problem(
           "there is no snapshot " + name,
-          "--list names those that are there: "
+          "those that are there: "
               + String.join(", ", all(layout).stream().map(SnapshotSet::name).toList()));
     }
     try {

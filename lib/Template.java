@@ -9,6 +9,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.TreeMap;
 import java.util.concurrent.TimeUnit;
 
 /**
@@ -104,7 +105,8 @@ public record Template(
 
   /** The files of its seed by their names. */
   private Map<String, String> seed() {
-    return Map.of(
+    Map<String, String> files = new TreeMap<>(); // in one order: the key is made of it
+    files.put(
         "user-data",
         CloudInit.templateData(
             cluster,
@@ -112,11 +114,10 @@ public record Template(
             role,
             parent.image().packages(),
             List.of("systemd-run", "--no-block", "--unit", "kubenet-fork", "python3", PROGRAM),
-            Map.entry(PROGRAM, RecipeFiles.text("fork.py"))),
-        "meta-data",
-        CloudInit.templateMetaData(node.role()),
-        "network-config",
-        CloudInit.templateNetwork(mac(0)));
+            Map.entry(PROGRAM, RecipeFiles.text("fork.py"))));
+    files.put("meta-data", CloudInit.templateMetaData(node.role()));
+    files.put("network-config", CloudInit.templateNetwork(mac(0)));
+    return files;
   }
 
   private Plan prepare(Path work) {

@@ -72,7 +72,7 @@ class BridgeBootTest {
     host.run("mount", "--bind", System.getProperty("java.home"), "/run/jdk");
     before = host.state();
     prepare("--user", USER, "--yes").succeeded();
-    setup = asUser("setup", "--detach", "--ready");
+    setup = asUser("setup", "--detach", "--ready", "--cold");
   }
 
   /** The image that all tests boot, in a cache of the user's own. */

@@ -51,7 +51,7 @@ class ForkTest {
         - {path: /var/tmp/shared, content: "of the role\\n"}
       runcmd:
         - echo "$(hostname)" >> /var/tmp/own
-        - [sh, -c, "echo it's me >> /var/tmp/own"]
+        - [sh, -c, "echo it is me >> /var/tmp/own"]
       """;
   private static final List<String> NAMES = List.of("control0", "control1");
 
@@ -122,7 +122,7 @@ class ForkTest {
       assertThat(ssh(node, "sudo grep -rl kubenet-template /etc /run/cloud-init || echo none"))
           .isEqualTo("none");
       assertThat(ssh(node, "cat /var/tmp/shared")).isEqualTo("of the role");
-      assertThat(ssh(node, "cat /var/tmp/own")).isEqualTo(node + "\nit's me");
+      assertThat(ssh(node, "cat /var/tmp/own")).isEqualTo(node + "\nit is me");
       assertThat(ssh(node, "systemctl --failed --no-legend")).isEmpty();
       assertThat(ssh(node, "journalctl -q -u ssh | tail -1")).contains(node);
       assertThat(ssh(node, "df --output=size -BG / | tail -1 | tr -d ' '")).isIn("6G", "5G");
@@ -179,7 +179,7 @@ class ForkTest {
     assertThat(launch("ssh-all").exit()).isZero();
     assertThat(ssh("control1", "cat ~/file")).isEqualTo("kept");
     // a boot like any other of the same node: nothing that is done once was done again
-    assertThat(ssh("control1", "cat /var/tmp/own")).isEqualTo("control1\nit's me");
+    assertThat(ssh("control1", "cat /var/tmp/own")).isEqualTo("control1\nit is me");
     assertThat(ssh("control1", "cloud-init status")).isEqualTo("status: done");
     assertThat(ofEach("cat /etc/machine-id")).isEqualTo(identity);
   }

@@ -58,6 +58,7 @@ class ReadmeTest {
             + read("stop-all.java")
             + read("prepare-image.java")
             + read("prepare-host.java")
+            + read("snapshot-all.java")
             + read("lib/ImageOptions.java");
     String tests = read("tests/AllTests.java") + read("tests/soak.java") + read("status.java");
     Pattern.compile("`--([a-z-]+)")

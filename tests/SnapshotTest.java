@@ -53,7 +53,7 @@ class SnapshotTest {
     tiny.run("snapshot-all", "before-it").succeeded().prints("kept as before-it");
     tiny.run("snapshot-all", "before-it")
         .complains("there is a snapshot before-it", "take another name");
-    tiny.run("snapshot-all", "--list").succeeded().prints("before-it");
+    tiny.run("snapshot-all").succeeded().prints("before-it");
     for (int i = 0; i < 2; i++) {
       io("write -P 7 1M 4k");
       tiny.run("snapshot-all", "before-it", "--restore", "--yes").succeeded();
@@ -63,7 +63,7 @@ class SnapshotTest {
     tiny.assertRuns();
     tiny.run("snapshot-all", "before-it", "--remove").succeeded();
     tiny.run("snapshot-all", "before-it", "--restore", "--yes")
-        .complains("there is no snapshot before-it", "--list names");
+        .complains("there is no snapshot before-it", "those that are there");
   }
 
   @Test
@@ -72,9 +72,9 @@ class SnapshotTest {
     tiny.run("snapshot-all", "half").succeeded();
     Path set = disk().resolve("../../../snapshots/half").normalize();
     Files.delete(set.resolve("nodes"));
-    assertThat(tiny.run("snapshot-all", "--list").succeeded().out()).doesNotContain("half");
+    assertThat(tiny.run("snapshot-all").succeeded().out()).doesNotContain("half");
     tiny.run("snapshot-all", "half", "--restore", "--yes")
-        .complains("there is no snapshot half", "--list names");
+        .complains("there is no snapshot half", "those that are there");
     tiny.run("snapshot-all", "half").succeeded();
     assertThat(set.resolve("nodes")).hasContent("gateway memory\nworker0 memory");
   }
@@ -98,6 +98,7 @@ class SnapshotTest {
       tiny.run("snapshot-all", "--yes", "--", name)
           .complains("is no name for a snapshot", "take letters");
     }
-    tiny.run("snapshot-all").complains("it takes a NAME", "see --help");
+    tiny.run("snapshot-all", "x", "--restore", "--remove")
+        .complains("it is of all nodes, and does one thing at a time", "see --help");
   }
 }
