@@ -162,10 +162,6 @@ class LaunchAll implements Callable<Integer> {
       }
       Stall.endAll(nodes, launch.layout(), terminal);
       launch.prepare();
-      if (switched) {
-        session.startLan();
-        LanPort.connectAll(launch.cluster(), launch.layout(), terminal);
-      }
       Templates templates = launch.templates(starting, cold);
       List<Role> missing = templates.missing();
       List<Node> later =
@@ -175,6 +171,10 @@ class LaunchAll implements Callable<Integer> {
       List<Node> now = starting.stream().filter(node -> !later.contains(node)).toList();
       Consumer<Node> start = node -> session.start(node, launch.layout().node(node), queued);
       launch.files(now, templates);
+      if (switched) {
+        session.startLan();
+        LanPort.connectAll(launch.cluster(), launch.layout(), terminal);
+      }
       now.forEach(start);
       if (switched) {
         session.startForward();
