@@ -57,11 +57,10 @@ public final class GuestClock {
    */
   public static Map<Leg, Instant> read(String out, Instant received) {
     Map<Leg, Instant> ends = new EnumMap<>(Leg.class);
-    String clock = out.lines().reduce("", (all, line) -> line); // the last line
-    if (!clock.matches("clock [0-9]+[.][0-9]+ [0-9]+[.][0-9]+")) {
+    String[] words = told(out);
+    if (words.length == 0) {
       return ends;
     }
-    String[] words = clock.split(" ");
     BigDecimal now = new BigDecimal(words[1]);
     ends.put(Leg.QEMU, before(received, new BigDecimal(words[2])));
     for (String line : out.lines().toList()) {
@@ -89,17 +88,25 @@ public final class GuestClock {
    * @param out as of {@link #read}
    */
   public static Duration behind(String out, Instant received) {
-    String clock = out.lines().reduce("", (all, line) -> line);
-    if (!clock.matches("clock [0-9]+[.][0-9]+ [0-9]+[.][0-9]+")) {
+    String[] words = told(out);
+    if (words.length == 0) {
       return Duration.ZERO;
     }
-    BigDecimal now = new BigDecimal(clock.split(" ")[1]);
+    BigDecimal now = new BigDecimal(words[1]);
     return Duration.ofMillis(received.toEpochMilli() - now.movePointRight(3).longValue());
   }
 
   /** {@return what sets the guest's clock to this host's time, for the guest's shell} */
   public static String set(Instant now) {
     return "sudo date --set=@%d.%03d".formatted(now.getEpochSecond(), now.getNano() / 1_000_000);
+  }
+
+  /** The words that {@link #clock} printed, the last line; none if it did not tell the time. */
+  private static String[] told(String out) {
+    String clock = out.lines().reduce("", (all, line) -> line);
+    return clock.matches("clock [0-9]+[.][0-9]+ [0-9]+[.][0-9]+")
+        ? clock.split(" ")
+        : new String[0];
   }
 
   private static Instant before(Instant received, BigDecimal seconds) {

