@@ -12,6 +12,7 @@ import glob
 import json
 import mmap
 import os
+import signal
 import socket
 import struct
 import subprocess
@@ -47,9 +48,13 @@ def say(text):
         console.write("kubenet-fork: " + text + "\n")
 
 
+def call(name, *arguments):
+    if getattr(libc, name)(*arguments):
+        raise OSError(ctypes.get_errno(), f"{name}{arguments} failed")
+
+
 def mount(source, target, kind, flags):
-    if libc.mount(source.encode(), target.encode(), kind.encode(), flags, None):
-        raise OSError(ctypes.get_errno(), "cannot mount " + source)
+    call("mount", source.encode(), target.encode(), kind.encode(), flags, None)
 
 
 def driver(path, action, device):
@@ -71,16 +76,16 @@ def settle():
     if not os.path.exists(NETPLAN):
         raise Exception("the image's network is not set up by netplan")
     os.rename(RESULT, HELD)
-    loaded = [unit for unit in UNITS if os.path.exists("/sys/fs/cgroup/system.slice/" + unit)]
-    subprocess.run(["systemctl", "stop", *loaded])
+    active = [unit for unit in UNITS if not subprocess.run(["systemctl", "is-active", "-q", unit]).returncode]
+    subprocess.run(["systemctl", "stop", *active])
     for path in glob.glob("/etc/ssh/ssh_host_*") + glob.glob("/run/systemd/network/10-netplan-*"):
         os.unlink(path)
-    # a NIC takes its MAC from QEMU when the PCI driver finds it, so it is to be found by the node
+    # a NIC takes its MAC from QEMU when its driver finds it, so it is to be found by the node
     nics = [os.path.realpath(nic).split("/")[-2] for nic in glob.glob("/sys/bus/virtio/drivers/virtio_net/virtio*")]
     for nic in nics:
         driver("pci/drivers/virtio-pci", "unbind", nic)
     os.sync()
-    return loaded, nics
+    return active, nics
 
 
 def beginning(drive, buffer):
@@ -110,6 +115,24 @@ def set_clock():
     second, minute, hour, day, month, year = fields[:6]
     now = calendar.timegm((year + 1900, month + 1, day, hour, minute, second))
     time.clock_settime(time.CLOCK_REALTIME, now + 0.5)  # it tells whole seconds
+
+
+def read_seed(drive):
+    """All seeds have one size, as the kernel asks for a drive's only when the driver finds it."""
+    with open(drive, "rb") as device:
+        fcntl.ioctl(device, 0x1261)  # BLKFLSBUF: forgets what is cached of another seed
+    # in a mount namespace of its own, so that systemd does not make a unit of it
+    home = os.open("/proc/self/ns/mnt", os.O_RDONLY)
+    call("unshare", 0x20000)  # CLONE_NEWNS
+    mount("", "/", "", 0x44000)  # MS_PRIVATE, MS_REC
+    os.makedirs(SEED, exist_ok=True)
+    read_only = 1
+    mount(drive, SEED, "iso9660", read_only)
+    node = json.loads(read(SEED + "/kubenet.json"))
+    user_data = read(SEED + "/user-data")
+    call("setns", home, 0)
+    os.close(home)
+    return node, user_data
 
 
 def take_name(node):
@@ -143,8 +166,9 @@ def take_network(node, units, nics):
         write("/run/systemd/network/" + name, text)
     for nic in nics:
         driver("pci/drivers/virtio-pci", "bind", nic)
-    # the journal's folder has the machine-id in its name
-    subprocess.run(["systemctl", "restart", "--no-block", "systemd-journald.service", *units])
+    # the journal's folder has the machine-id in its name; systemd starts it anew
+    os.kill(int(read("/sys/fs/cgroup/system.slice/systemd-journald.service/cgroup.procs")), signal.SIGTERM)
+    subprocess.run(["systemctl", "start", "--no-block", *units])
 
 
 def take_instance(node, user_data):
@@ -185,18 +209,10 @@ def run_commands(node):
         write(STATUS, json.dumps(status) + "\n")
 
 
-def become(drive, device, units, nics):
+def become(drive, units, nics):
     new_random()
     set_clock()
-    # a drive tells its size when its driver finds it
-    driver("virtio/drivers/virtio_blk", "unbind", device)
-    driver("virtio/drivers/virtio_blk", "bind", device)
-    os.makedirs(SEED, exist_ok=True)
-    read_only = 1
-    mount(drive, SEED, "iso9660", read_only)
-    node = json.loads(read(SEED + "/kubenet.json"))
-    user_data = read(SEED + "/user-data")
-    libc.umount(SEED.encode())
+    node, user_data = read_seed(drive)
     take_name(node)
     take_keys(node)
     take_network(node, units, nics)
@@ -213,7 +229,6 @@ def main():
     try:
         units, nics = settle()
         drive = os.path.realpath("/dev/disk/by-label/cidata")
-        device = os.path.basename(os.path.realpath(f"/sys/class/block/{os.path.basename(drive)}/device"))
         buffer = mmap.mmap(-1, 1 << 16)
         own = beginning(drive, buffer)
     except Exception as fault:
@@ -223,7 +238,7 @@ def main():
     while beginning(drive, buffer) == own:
         time.sleep(0.05)
     try:
-        become(drive, device, units, nics)
+        become(drive, units, nics)
     except Exception as fault:
         say("failed: " + repr(fault))
         raise

@@ -8,6 +8,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.EnumMap;
@@ -46,6 +47,22 @@ public record BootRecord(Path file, Path pid) {
       }
     } catch (IOException e) {
       // such as a full disk: no reason to fail a launch
+    }
+  }
+
+  /** {@return whether the QEMU that runs was reported ready within that time} */
+  public boolean readyWithin(Duration time) {
+    try {
+      Optional<Long> running = started();
+      long earliest = System.currentTimeMillis() - time.toMillis();
+      return entries().stream()
+          .anyMatch(
+              entry ->
+                  entry.leg() == Leg.READY
+                      && running.equals(Optional.of(entry.start()))
+                      && entry.end() >= earliest);
+    } catch (IOException e) {
+      return false;
     }
   }
 

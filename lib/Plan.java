@@ -117,13 +117,20 @@ public record Plan(List<Action> actions) {
    * @param path what it makes
    * @param command the command, given the path to write to
    * @param replace whether an existing file is made anew; if not, it is kept as it is
+   * @param least bytes that the file has at least; zeros follow what the command made
    */
-  public record Make(Path path, Function<Path, Argv> command, boolean replace) implements Action {
+  public record Make(Path path, Function<Path, Argv> command, boolean replace, long least)
+      implements Action {
+    /** A file as the command makes it. */
+    public Make(Path path, Function<Path, Argv> command, boolean replace) {
+      this(path, command, replace, 0);
+    }
+
     @Override
     public String describe() {
       return !replace && Files.exists(path)
           ? "# keeps " + Argv.quote(path.toString())
-          : command.apply(path).toShell();
+          : command.apply(path).toShell() + describeFill(path, least);
     }
 
     @Override
@@ -137,6 +144,7 @@ public record Plan(List<Action> actions) {
           replace,
           part -> {
             Commands.run(command.apply(part)).orProblem();
+            fill(part, least);
             Files.setPosixFilePermissions(part, FILE);
           });
     }
@@ -158,10 +166,7 @@ public record Plan(List<Action> actions) {
       if (Files.exists(path)) {
         return "# keeps " + Argv.quote(path.toString());
       }
-      String copy = Argv.of("cp", from.toString(), path.toString()).toShell();
-      return least == 0
-          ? copy
-          : copy + "\n" + Argv.of("truncate", "-s", ">" + least, path.toString()).toShell();
+      return Argv.of("cp", from.toString(), path.toString()).toShell() + describeFill(path, least);
     }
 
     @Override
@@ -175,11 +180,7 @@ public record Plan(List<Action> actions) {
           false,
           part -> {
             Files.copy(from, part);
-            if (Files.size(part) < least) {
-              try (RandomAccessFile bytes = new RandomAccessFile(part.toFile(), "rw")) {
-                bytes.setLength(least);
-              }
-            }
+            fill(part, least);
             Files.setPosixFilePermissions(part, FILE);
           });
     }
@@ -259,6 +260,20 @@ public record Plan(List<Action> actions) {
   /** Makes the file that it is given. */
   private interface Maker {
     void make(Path part) throws IOException;
+  }
+
+  private static void fill(Path part, long least) throws IOException {
+    if (Files.size(part) < least) {
+      try (RandomAccessFile bytes = new RandomAccessFile(part.toFile(), "rw")) {
+        bytes.setLength(least);
+      }
+    }
+  }
+
+  private static String describeFill(Path path, long least) {
+    return least == 0
+        ? ""
+        : "\n" + Argv.of("truncate", "-s", ">" + least, path.toString()).toShell();
   }
 
   /** Has a file made beside its place and puts it there; a failure leaves nothing. */

@@ -3,11 +3,11 @@ package lib;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
-import java.util.concurrent.CountDownLatch;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicBoolean;
 
 /** Waits for many nodes at once, a progress line for each. */
 public record ReadyAll(Cluster cluster, Layout layout, Terminal terminal) {
@@ -15,23 +15,23 @@ public record ReadyAll(Cluster cluster, Layout layout, Terminal terminal) {
   /**
    * Waits until every node has reached a stage.
    *
-   * @param allAnswer run once, as soon as SSH of every node answers
+   * @param allAnswer run once, after all others, if SSH of every node answers: whoever logs in
+   *     earlier takes from the nodes that still boot
    * @throws Problem naming each node that did not, after all others did
    */
   public void await(List<Node> nodes, Stage goal, Runnable allAnswer) {
     List<Problem> problems = Collections.synchronizedList(new ArrayList<>());
-    CountDownLatch silent = new CountDownLatch(nodes.size());
+    Set<Node> answered = ConcurrentHashMap.newKeySet();
     ExecutorService watchers = Executors.newFixedThreadPool(nodes.size());
     try (Progress progress = new Progress(terminal, nodes)) {
-      nodes.forEach(node -> watchers.execute(() -> await(node, goal, silent, progress, problems)));
+      nodes.forEach(node -> watchers.execute(() -> await(node, goal, answered, progress, problems)));
       watchers.shutdown();
-      silent.await(); // each rung has a limit of its own
-      if (problems.isEmpty()) {
-        allAnswer.run();
-      }
-      watchers.awaitTermination(1, TimeUnit.DAYS);
+      watchers.awaitTermination(1, TimeUnit.DAYS); // each rung has a limit of its own
     } catch (InterruptedException e) {
       throw new Problem("interrupted", "run the same again: it goes on from there", e);
+    }
+    if (answered.containsAll(nodes)) {
+      allAnswer.run();
     }
     if (!problems.isEmpty()) {
       throw Problem.all(problems);
@@ -39,14 +39,7 @@ public record ReadyAll(Cluster cluster, Layout layout, Terminal terminal) {
   }
 
   private void await(
-      Node node, Stage goal, CountDownLatch silent, Progress progress, List<Problem> problems) {
-    AtomicBoolean counted = new AtomicBoolean();
-    Runnable answers =
-        () -> {
-          if (counted.compareAndSet(false, true)) {
-            silent.countDown();
-          }
-        };
+      Node node, Stage goal, Set<Node> answered, Progress progress, List<Problem> problems) {
     try {
       Readiness.of(node, cluster, layout)
           .await(
@@ -54,7 +47,7 @@ public record ReadyAll(Cluster cluster, Layout layout, Terminal terminal) {
               stage -> {
                 progress.reached(node, stage, stage == goal);
                 if (stage == Stage.SSH) {
-                  answers.run();
+                  answered.add(node);
                 }
               });
     } catch (Problem problem) {
@@ -63,8 +56,6 @@ public record ReadyAll(Cluster cluster, Layout layout, Terminal terminal) {
     } catch (RuntimeException e) {
       problems.add(new Problem(node.name() + ": unexpected: " + e, "--verbose shows where", e));
       progress.failed(node);
-    } finally {
-      answers.run(); // a node that failed is not waited for
     }
   }
 }

@@ -34,7 +34,7 @@ public record Template(
     Boot boot,
     String qemuVersion)
     implements ImageMaker {
-  private static final String VERSION = "1";
+  private static final String VERSION = "2";
   private static final String PROGRAM = "/run/kubenet/fork.py";
   private static final String SAYS = "kubenet-fork: ";
 
@@ -129,8 +129,7 @@ public record Template(
         .forEach(
             (name, text) ->
                 actions.add(new Plan.Write(files.seedFolder().resolve(name), text, false)));
-    actions.add(
-        new Plan.Make(files.seed(), iso -> Disk.seed(host.os(), files.seedFolder(), iso), true));
+    actions.add(Disk.makeSeed(host.os(), files.seedFolder(), files.seed()));
     actions.add(
         new Plan.Make(
             files.disk(), disk -> Disk.overlay(parent.image(), disk, node.size().diskGiB()), true));
