@@ -84,8 +84,23 @@ def settle():
     nics = [os.path.realpath(nic).split("/")[-2] for nic in glob.glob("/sys/bus/virtio/drivers/virtio_net/virtio*")]
     for nic in nics:
         driver("pci/drivers/virtio-pci", "unbind", nic)
+    await_idle()
     os.sync()
     return active, nics
+
+
+def await_idle():
+    """What services still have to do after their start would be done by each node anew."""
+    for _ in range(30):
+        began, idle = time.monotonic(), idle_seconds()
+        time.sleep(1)
+        if idle_seconds() - idle > 0.9 * os.cpu_count() * (time.monotonic() - began):
+            return
+
+
+def idle_seconds():
+    """Of all CPUs since the boot (proc_stat(5))."""
+    return int(read("/proc/stat").split()[4]) / os.sysconf("SC_CLK_TCK")
 
 
 def beginning(drive, buffer):
@@ -209,6 +224,15 @@ def run_commands(node):
         write(STATUS, json.dumps(status) + "\n")
 
 
+def await_reachable():
+    """Waits for a default route and for a server on port 22; whoever came before would be lost."""
+    for _ in range(300):
+        if "\t00000000\t" in read("/proc/net/route"):
+            if any(":0016 " in read(path) for path in glob.glob("/proc/net/tcp*")):
+                return
+        time.sleep(0.1)
+
+
 def become(drive, units, nics):
     new_random()
     set_clock()
@@ -222,7 +246,8 @@ def become(drive, units, nics):
     status["v1"]["modules-final"]["finished"] = time.time()
     write(STATUS, json.dumps(status) + "\n")
     os.rename(HELD, RESULT)
-    say(node["hostname"] + " is itself")
+    await_reachable()
+    say(node["hostname"] + " is itself")  # the first that comes on its console: kubenet waits for it
 
 
 def main():

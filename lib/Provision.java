@@ -151,7 +151,7 @@ public record Provision(
     # Boots %1$s: the exact command that kubenet runs. More arguments go to QEMU.
     set -eu
     umask 077
-    %2$sif mv %3$s %4$s 2> /dev/null; then . %4$s; fi
+    %2$sif mv %3$s %4$s 2> /dev/null; then . %4$s; else : > "$log"; fi
     exec %5$s \\
       "$@"
     """

@@ -213,8 +213,20 @@ public final class Qemu {
     return Argv.empty()
         .option(
             "-chardev",
-            // signal=off: Ctrl-C goes to the guest and does not end QEMU
-            Argv.suboptions("stdio", "id", "console", "mux", "on", "signal", "off", "logfile", log))
+            // signal=off: Ctrl-C goes to the guest and does not end QEMU; logappend: what a
+            // suspended guest printed before stays, and launch.sh empties the file for a boot
+            Argv.suboptions(
+                "stdio",
+                "id",
+                "console",
+                "mux",
+                "on",
+                "signal",
+                "off",
+                "logfile",
+                log,
+                "logappend",
+                "on"))
         .option("-serial", "chardev:console")
         .option("-mon", Argv.suboptions("", "chardev", "console", "mode", "readline"));
   }

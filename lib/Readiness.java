@@ -7,7 +7,9 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Deque;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -29,7 +31,7 @@ public record Readiness(
     Vm vm, Network.Endpoint endpoint, String user, Path identity, double slowness) {
   private static final Duration POLL = Duration.ofMillis(250);
   private static final Duration GREETING = Duration.ofSeconds(2);
-  private static final Duration GREETING_SOON = Duration.ofMillis(500);
+  private static final Duration SILENCE = Duration.ofSeconds(5);
   private static final Duration JUST_NOW = Duration.ofMinutes(1);
   private static final Duration CLOCK = Duration.ofSeconds(2);
   private static final Duration LOGIN = Duration.ofSeconds(20);
@@ -74,21 +76,30 @@ public record Readiness(
       throw vm.ended();
     }
     awaitTurn(reached);
-    boolean early = greeting(began).isEmpty();
+    if (record.readyWithin(JUST_NOW)) { // launch-all has seen it; each look costs a guest seconds
+      reached.accept(Stage.SSH);
+      if (goal == Stage.READY) {
+        reached.accept(Stage.READY);
+      }
+      return;
+    }
+    Deque<Ssh.Greeting> greetings = new ArrayDeque<>();
+    boolean early = silent() || !greeted(greetings);
     if (early) {
       reached.accept(Stage.BOOTING);
-      await(Stage.SSH, Duration.ofMinutes(2), () -> greeting(began));
+      Wait.until(longer(SILENCE), () -> !vm.alive() || !silent());
+      await(
+          Stage.SSH,
+          Duration.ofMinutes(2),
+          () -> greeted(greetings) ? Optional.of(true) : Optional.empty());
       record.ended(Leg.SSHD, Instant.now());
     }
     reached.accept(Stage.SSH);
     if (goal == Stage.SSH) {
+      greetings.remove().close();
       return;
     }
-    if (record.readyWithin(JUST_NOW)) { // launch-all has seen it; a login costs a guest seconds
-      reached.accept(Stage.READY);
-      return;
-    }
-    try (Ssh ssh = await(Stage.CLOUD_INIT, Duration.ofMinutes(1), this::login)) {
+    try (Ssh ssh = await(Stage.CLOUD_INIT, Duration.ofMinutes(1), () -> login(greetings))) {
       reached.accept(Stage.CLOUD_INIT);
       String said = awaitCloudInit(ssh);
       Instant received = Instant.now();
@@ -154,19 +165,31 @@ public record Readiness(
   }
 
   /**
-   * What QEMU's user network takes before the guest has an address is lost: nothing comes on that
-   * connection. So each wait is short against the time that has passed.
+   * Whether the guest has not said a word. QEMU's user network loses what comes before the guest
+   * has an address, though it takes the connection; and each connection that a busy guest answers
+   * late costs it a process more. Some guests say nothing ever: this is only waited for a while.
    */
-  private Optional<Boolean> greeting(Instant began) {
-    Duration some = Duration.between(began, Instant.now()).dividedBy(4);
-    Duration least = some.compareTo(GREETING_SOON) < 0 ? GREETING_SOON : some;
-    Duration limit = least.compareTo(GREETING) < 0 ? least : GREETING;
-    return Ssh.greets(endpoint, limit) ? Optional.of(true) : Optional.empty();
+  private boolean silent() {
+    return vm.files().console().toFile().length() == 0;
   }
 
-  private Optional<Ssh> login() {
+  private boolean greeted(Deque<Ssh.Greeting> greetings) {
     try {
-      return Optional.of(Ssh.login(endpoint, user, hostKey(), identity, longer(LOGIN)));
+      greetings.add(Ssh.Greeting.await(endpoint, GREETING));
+      return true;
+    } catch (IOException e) {
+      return false;
+    }
+  }
+
+  /** On the connection that there is, if one is left. */
+  private Optional<Ssh> login(Deque<Ssh.Greeting> greetings) {
+    Duration limit = longer(LOGIN);
+    try {
+      return Optional.of(
+          greetings.isEmpty()
+              ? Ssh.login(endpoint, user, hostKey(), identity, limit)
+              : Ssh.login(greetings.remove(), user, hostKey(), identity, limit));
     } catch (IOException e) {
       return Optional.empty();
     }

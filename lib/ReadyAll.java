@@ -24,7 +24,8 @@ public record ReadyAll(Cluster cluster, Layout layout, Terminal terminal) {
     Set<Node> answered = ConcurrentHashMap.newKeySet();
     ExecutorService watchers = Executors.newFixedThreadPool(nodes.size());
     try (Progress progress = new Progress(terminal, nodes)) {
-      nodes.forEach(node -> watchers.execute(() -> await(node, goal, answered, progress, problems)));
+      nodes.forEach(
+          node -> watchers.execute(() -> await(node, goal, answered, progress, problems)));
       watchers.shutdown();
       watchers.awaitTermination(1, TimeUnit.DAYS); // each rung has a limit of its own
     } catch (InterruptedException e) {

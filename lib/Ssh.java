@@ -10,8 +10,11 @@ import java.io.ByteArrayOutputStream;
 import java.io.Closeable;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.PushbackInputStream;
+import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.Socket;
+import java.net.SocketAddress;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.security.PublicKey;
@@ -21,6 +24,7 @@ import java.util.Base64;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import javax.net.SocketFactory;
 import net.schmizz.sshj.Config;
 import net.schmizz.sshj.DefaultConfig;
 import net.schmizz.sshj.SSHClient;
@@ -57,33 +61,134 @@ public final class Ssh implements Closeable {
    * guest behind.
    */
   public static boolean greets(Network.Endpoint endpoint, Duration limit) {
-    int millis = (int) limit.toMillis();
-    try (Socket socket = new Socket()) {
-      socket.connect(new InetSocketAddress(endpoint.host(), endpoint.port()), millis);
-      socket.setSoTimeout(millis);
-      InputStream in = socket.getInputStream();
-      return new String(in.readNBytes(4), StandardCharsets.US_ASCII).equals("SSH-");
+    try (Greeting greeting = Greeting.await(endpoint, limit)) {
+      return true;
     } catch (IOException e) {
       return false;
     }
   }
 
   /**
+   * A connection on which an SSH server has greeted. To log in on it spares a guest the process
+   * that another connection would get.
+   */
+  public static final class Greeting implements Closeable {
+    private static final String START = "SSH-";
+
+    private final Network.Endpoint endpoint;
+    private final Greeted socket = new Greeted();
+
+    private Greeting(Network.Endpoint endpoint) {
+      this.endpoint = endpoint;
+    }
+
+    /**
+     * {@return a connection, once the server has greeted}
+     *
+     * @throws IOException if it does not within the limit
+     */
+    public static Greeting await(Network.Endpoint endpoint, Duration limit) throws IOException {
+      Greeting greeting = new Greeting(endpoint);
+      int millis = (int) limit.toMillis();
+      try {
+        greeting.socket.connect(new InetSocketAddress(endpoint.host(), endpoint.port()), millis);
+        greeting.socket.setSoTimeout(millis);
+        greeting.socket.begin(START.getBytes(StandardCharsets.US_ASCII));
+        return greeting;
+      } catch (IOException e) {
+        greeting.close();
+        throw e;
+      }
+    }
+
+    @Override
+    public void close() {
+      try {
+        socket.close();
+      } catch (IOException e) {
+        // it is of no use any more either way
+      }
+    }
+  }
+
+  /** A socket that is connected when it gets to sshj, its first bytes read and put back. */
+  private static final class Greeted extends Socket {
+    private PushbackInputStream in;
+
+    void begin(byte[] expected) throws IOException {
+      in = new PushbackInputStream(super.getInputStream(), expected.length);
+      byte[] read = in.readNBytes(expected.length);
+      if (!Arrays.equals(read, expected)) {
+        throw new IOException("no SSH server");
+      }
+      in.unread(read);
+    }
+
+    @Override
+    public InputStream getInputStream() {
+      return in;
+    }
+
+    @Override
+    public void connect(SocketAddress to, int millis) throws IOException {
+      if (!isConnected()) {
+        super.connect(to, millis);
+      }
+    }
+  }
+
+  /** Hands one connected socket to sshj. */
+  private static final class Given extends SocketFactory {
+    private final Socket socket;
+
+    Given(Socket socket) {
+      this.socket = socket;
+    }
+
+    @Override
+    public Socket createSocket() {
+      return socket;
+    }
+
+    @Override
+    public Socket createSocket(String host, int port) {
+      return socket;
+    }
+
+    @Override
+    public Socket createSocket(String host, int port, InetAddress from, int fromPort) {
+      return socket;
+    }
+
+    @Override
+    public Socket createSocket(InetAddress host, int port) {
+      return socket;
+    }
+
+    @Override
+    public Socket createSocket(InetAddress host, int port, InetAddress from, int fromPort) {
+      return socket;
+    }
+  }
+
+  /**
    * {@return a login to a node}
    *
+   * @param greeting where the node has greeted; used up by this
    * @param hostKey the public key that it must show
    * @param identity private key file to log in with
-   * @param limit for connecting, and for each answer
+   * @param limit for each answer
    * @throws Problem if another host key is shown, or the login is refused: trying again won't help
    * @throws IOException if there is no whole answer yet: trying again may help
    */
   public static Ssh login(
-      Network.Endpoint endpoint, String user, SshKey hostKey, Path identity, Duration limit)
+      Greeting greeting, String user, SshKey hostKey, Path identity, Duration limit)
       throws IOException {
+    Network.Endpoint endpoint = greeting.endpoint;
     SSHClient client = new SSHClient(modern());
+    client.setSocketFactory(new Given(greeting.socket));
     Pinned pinned = new Pinned(hostKey.publicWords());
     client.addHostKeyVerifier(pinned);
-    client.setConnectTimeout((int) limit.toMillis());
     client.setTimeout((int) limit.toMillis());
     client.getTransport().setTimeoutMs((int) limit.toMillis());
     client.getConnection().setTimeoutMs((int) limit.toMillis());
@@ -112,6 +217,13 @@ public final class Ssh implements Closeable {
       }
       throw e;
     }
+  }
+
+  /** {@return the same on a new connection, whose greeting has the same limit} */
+  public static Ssh login(
+      Network.Endpoint endpoint, String user, SshKey hostKey, Path identity, Duration limit)
+      throws IOException {
+    return login(Greeting.await(endpoint, limit), user, hostKey, identity, limit);
   }
 
   /**

@@ -13,7 +13,6 @@ import lib.Argv;
 import lib.Cluster;
 import lib.ClusterFile;
 import lib.Commands;
-import lib.ImageStore;
 import lib.Layout;
 import lib.Node;
 import lib.Vm;
