@@ -245,8 +245,9 @@ def become(drive, units, nics):
     status = json.loads(read(STATUS))
     status["v1"]["modules-final"]["finished"] = time.time()
     write(STATUS, json.dumps(status) + "\n")
-    os.rename(HELD, RESULT)
     await_reachable()
+    os.utime(HELD)
+    os.rename(HELD, RESULT)
     say(node["hostname"] + " is itself")  # the first that comes on its console: kubenet waits for it
 
 

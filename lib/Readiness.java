@@ -103,7 +103,8 @@ public record Readiness(
       reached.accept(Stage.CLOUD_INIT);
       String said = awaitCloudInit(ssh);
       Instant received = Instant.now();
-      if (GuestClock.behind(said, received).abs().compareTo(CLOCK) > 0) {
+      boolean stopped = GuestClock.behind(said, received).abs().compareTo(CLOCK) > 0;
+      if (stopped) {
         ssh.run(GuestClock.set(Instant.now()), LOGIN); // it was suspended, or the host slept
       }
       reached.accept(Stage.READY);
@@ -111,7 +112,7 @@ public record Readiness(
       Map<Leg, Instant> ends = GuestClock.read(said, received);
       ends.forEach(record::ended);
       record.ended(Leg.CLOUD_INIT, received); // unless the guest's clock told it
-      if (early || ends.getOrDefault(Leg.CLOUD_INIT, began).isAfter(began)) {
+      if (early || stopped || ends.getOrDefault(Leg.CLOUD_INIT, began).isAfter(began)) {
         // who comes when a node is ready already can't say when that was reported
         record.ended(Leg.READY, reported);
       }
