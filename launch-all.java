@@ -107,6 +107,7 @@ import lib.Node;
 import lib.Options;
 import lib.Role;
 import lib.Stall;
+import lib.Suspension;
 import lib.Templates;
 import lib.Terminal;
 import lib.Vm;
@@ -161,6 +162,7 @@ class LaunchAll implements Callable<Integer> {
         terminal.line("%d of %d run already", nodes.size() - starting.size(), nodes.size());
       }
       Stall.endAll(nodes, launch.layout(), terminal);
+      Suspension.endCutOff(nodes, launch.layout(), terminal);
       launch.prepare();
       Templates templates = launch.templates(starting, cold);
       List<Role> missing = templates.missing();

@@ -246,7 +246,7 @@ def become(drive, units, nics):
     status["v1"]["modules-final"]["finished"] = time.time()
     write(STATUS, json.dumps(status) + "\n")
     await_reachable()
-    os.utime(HELD)
+    os.utime(HELD, follow_symlinks=False)  # it is a link
     os.rename(HELD, RESULT)
     say(node["hostname"] + " is itself")  # the first that comes on its console: kubenet waits for it
 

@@ -21,7 +21,7 @@ import java.util.function.Consumer;
 public record Admission(Cluster cluster, Layout layout, int places) {
   private static final Duration START = Duration.ofSeconds(10);
   private static final Duration END = Duration.ofSeconds(5);
-  private static final Duration CLOCK = Duration.ofMinutes(1);
+  private static final Duration CLOCK = Duration.ofSeconds(20);
 
   /**
    * {@return the admission for a host: a place a core under emulation, else no limit}

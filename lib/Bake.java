@@ -181,7 +181,8 @@ public record Bake(BaseImage parent, Set<String> packages, Object apt, int gib, 
     actions.add(new Plan.Folder(seed));
     actions.add(new Plan.Write(seed.resolve("user-data"), userData(), false));
     actions.add(new Plan.Write(seed.resolve("meta-data"), "instance-id: bake\n", false));
-    actions.add(Disk.makeSeed(host.os(), seed, files.seed()));
+    actions.add(
+        new Plan.Make(files.seed(), iso -> Disk.seed(host.os(), seed, iso), true, Disk.SEED_BYTES));
     actions.add(new Plan.Make(files.disk(), disk -> Disk.overlay(parent.image(), disk, gib), true));
     actions.addAll(Provision.copies(boot(), files));
     return new Plan(actions);

@@ -2,7 +2,7 @@ package lib;
 
 import java.nio.file.Path;
 
-/** What makes a node's two drives: its disk and its cloud-init seed. */
+/** The commands that make a node's two drives: its disk and its cloud-init seed. */
 public final class Disk {
   /** The seed's fixed date, 2020-01-01T00:00:00Z: equal input gives equal bytes. */
   private static final String EPOCH = "1577836800";
@@ -11,7 +11,7 @@ public final class Disk {
    * Bytes of a seed, so that all have one size: a fork reads its own where its template had another
    * one, and a guest's kernel asks for a drive's size only once.
    */
-  private static final long SEED_BYTES = 16 << 20;
+  public static final long SEED_BYTES = 16 << 20;
 
   private Disk() {}
 
@@ -27,11 +27,6 @@ public final class Disk {
         .option("-F", "qcow2")
         .option("-b", Argv.word(image.disk()))
         .add(Argv.word(target), gib + "G");
-  }
-
-  /** {@return the action that makes a seed of a folder, anew if one is there} */
-  public static Plan.Action makeSeed(Host.Os os, Path folder, Path target) {
-    return new Plan.Make(target, iso -> seed(os, folder, iso), true, SEED_BYTES);
   }
 
   /**

@@ -135,7 +135,9 @@ public record Provision(
     actions.add(new Plan.Remove(files.seed()));
     actions.add(new Plan.Folder(folder));
     contents.forEach((path, content) -> actions.add(new Plan.Write(path, content, false)));
-    actions.add(Disk.makeSeed(host.os(), folder, files.seed()));
+    actions.add(
+        new Plan.Make(
+            files.seed(), iso -> Disk.seed(host.os(), folder, iso), true, Disk.SEED_BYTES));
     return actions;
   }
 

@@ -129,7 +129,12 @@ public record Template(
         .forEach(
             (name, text) ->
                 actions.add(new Plan.Write(files.seedFolder().resolve(name), text, false)));
-    actions.add(Disk.makeSeed(host.os(), files.seedFolder(), files.seed()));
+    actions.add(
+        new Plan.Make(
+            files.seed(),
+            iso -> Disk.seed(host.os(), files.seedFolder(), iso),
+            true,
+            Disk.SEED_BYTES));
     actions.add(
         new Plan.Make(
             files.disk(), disk -> Disk.overlay(parent.image(), disk, node.size().diskGiB()), true));

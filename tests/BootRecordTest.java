@@ -5,6 +5,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.FileTime;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.stream.Collectors;
@@ -48,6 +49,19 @@ class BootRecordTest {
     assertThat(record.spans().get(0).start()).isEqualTo(START);
     assertThat(Files.getPosixFilePermissions(record.file()))
         .isEqualTo(PosixFilePermissions.fromString("rw-------"));
+  }
+
+  @Test
+  void readyCountsForAWhileAndForTheQemuThatRuns() throws IOException {
+    Duration minute = Duration.ofMinutes(1);
+    assertThat(record.readyWithin(minute)).isFalse();
+    record.ended(Leg.SSHD, Instant.now());
+    assertThat(record.readyWithin(minute)).isFalse();
+    record.ended(Leg.READY, Instant.now().minusSeconds(40));
+    assertThat(record.readyWithin(minute)).isTrue();
+    assertThat(record.readyWithin(Duration.ofSeconds(30))).isFalse();
+    starts(START.plusSeconds(1)); // it was started anew
+    assertThat(record.readyWithin(minute)).isFalse();
   }
 
   @Test

@@ -6,8 +6,6 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -17,10 +15,7 @@ import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import lib.Argv;
 import lib.BootRecord;
-import lib.Cluster;
-import lib.ClusterFile;
 import lib.Commands;
-import lib.Layout;
 import lib.Leg;
 import lib.Node;
 import lib.Vm;
@@ -39,7 +34,6 @@ import org.junit.jupiter.api.TestMethodOrder;
  */
 @TestMethodOrder(MethodOrderer.OrderAnnotation.class)
 class EndToEndTest {
-  private static final Duration LIMIT = Duration.ofMinutes(20);
   private static final String CONFIG =
       """
       name: e2e
@@ -52,31 +46,18 @@ class EndToEndTest {
         worker:  {count: 1, cpus: 2, memory: 768M, disk: 7G}
       """;
 
-  private static Path folder;
-  private static Cluster cluster;
-  private static Layout layout;
+  private static RealCluster real;
   private static Commands.Result setup;
 
   @BeforeAll
   static void bootsThreeNodesWithOneCommand() throws IOException {
-    folder = Files.createDirectory(Files.createTempDirectory("kubenet-e2e").resolve("a b"));
-    Files.writeString(folder.resolve("cluster.yaml"), CONFIG);
-    cluster = ClusterFile.parse("cluster.yaml", CONFIG);
-    layout = Layout.of(folder.resolve(".kubenet"));
-    setup = script("setup", "--yes", "--detach", "--ready");
+    real = RealCluster.of(CONFIG, Map.of());
+    setup = real.script("setup", "--yes", "--detach", "--ready");
   }
 
   @AfterAll
   static void leavesNothing() throws IOException {
-    script("stop-all", "--destroy", "--yes");
-    tmux("kill-server");
-    assertThat(layout.state()).doesNotExist();
-    assertThat(layout.runtime()).doesNotExist();
-    try (Stream<Path> files = Files.walk(folder.getParent())) {
-      for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
-        Files.delete(file);
-      }
-    }
+    real.destroy();
   }
 
   @Test
@@ -91,15 +72,15 @@ class EndToEndTest {
   @Test
   @Order(2)
   void whereTheTimeWentIsRecorded() throws IOException {
-    for (Node node : cluster.nodes()) {
-      List<Leg.Span> spans = BootRecord.of(layout.node(node)).spans();
+    for (Node node : real.cluster().nodes()) {
+      List<Leg.Span> spans = BootRecord.of(real.layout().node(node)).spans();
       // a fork's legs after its turn overtake one another
       assertThat(spans).extracting(Leg.Span::leg).isSorted().startsWith(Leg.QUEUED);
       assertThat(spans).hasSizeGreaterThan(1);
       assertThat(spans).allMatch(span -> span.seconds() >= 0);
     }
-    Path svg = folder.resolve("launch.svg");
-    assertThat(script("status", "--timeline", svg.toString()).exit()).isZero();
+    Path svg = real.folder().resolve("launch.svg");
+    assertThat(real.script("status", "--timeline", svg.toString()).exit()).isZero();
     assertThat(Files.readString(svg)).contains("e2e: 3 of 3 nodes in ").contains(", ready: ");
     Files.delete(svg);
   }
@@ -107,9 +88,9 @@ class EndToEndTest {
   @Test
   @Order(2)
   void eachAnswersStrictSshAsItself() {
-    for (Node node : cluster.nodes()) {
-      assertThat(ssh(node.name(), "hostname")).isEqualTo(node.name());
-      assertThat(ssh(node.name(), "id -un && sudo -n id -un")).isEqualTo("ubuntu\nroot");
+    for (Node node : real.cluster().nodes()) {
+      assertThat(real.ssh(node.name(), "hostname")).isEqualTo(node.name());
+      assertThat(real.ssh(node.name(), "id -un && sudo -n id -un")).isEqualTo("ubuntu\nroot");
     }
   }
 
@@ -117,9 +98,9 @@ class EndToEndTest {
   @Order(2)
   void aNodeWithAnotherHostKeyIsRefused() throws IOException {
     // the config of control0 with the port of worker0: another machine answers there
-    Path config = folder.resolve("swapped");
+    Path config = real.folder().resolve("swapped");
     Files.writeString(
-        config, Files.readString(layout.sshConfig()).replace("Port 23201", "Port 23202"));
+        config, Files.readString(real.layout().sshConfig()).replace("Port 23201", "Port 23202"));
     Commands.Result result =
         Commands.run(Argv.of("ssh", "-F", config.toString(), "control0", "hostname"));
     assertThat(result.exit()).isEqualTo(255);
@@ -129,11 +110,12 @@ class EndToEndTest {
   @Test
   @Order(2)
   void noPasswordOpensADoor() {
-    for (Node node : cluster.nodes()) {
-      assertThat(ssh(node.name(), "sudo sshd -T | grep -E '^(passwordauth|kbdinter)'"))
+    for (Node node : real.cluster().nodes()) {
+      assertThat(real.ssh(node.name(), "sudo sshd -T | grep -E '^(passwordauth|kbdinter)'"))
           .isEqualTo("passwordauthentication no\nkbdinteractiveauthentication no");
       assertThat(
-              ssh(node.name(), "for u in ubuntu root; do sudo passwd -S $u | cut -d' ' -f2; done"))
+              real.ssh(
+                  node.name(), "for u in ubuntu root; do sudo passwd -S $u | cut -d' ' -f2; done"))
           .isEqualTo("L\nL");
     }
   }
@@ -141,30 +123,31 @@ class EndToEndTest {
   @Test
   @Order(2)
   void nodesReachEachOtherByNameOnTheLan() {
-    for (Node from : cluster.nodes()) {
-      for (Node to : cluster.nodes()) {
-        assertThat(ssh(from.name(), "getent ahostsv4 %s | head -1".formatted(to.name())))
+    for (Node from : real.cluster().nodes()) {
+      for (Node to : real.cluster().nodes()) {
+        assertThat(real.ssh(from.name(), "getent ahostsv4 %s | head -1".formatted(to.name())))
             .startsWith(to.address());
         assertThat(
-                ssh(from.name(), "ping -c 1 -W 10 %s > /dev/null && echo yes".formatted(to.name())))
+                real.ssh(
+                    from.name(), "ping -c 1 -W 10 %s > /dev/null && echo yes".formatted(to.name())))
             .isEqualTo("yes");
       }
-      assertThat(ssh(from.name(), "getent hosts kubernetes")).startsWith(cluster.vip());
+      assertThat(real.ssh(from.name(), "getent hosts kubernetes")).startsWith(real.cluster().vip());
     }
   }
 
   @Test
   @Order(2)
   void cloudInitIsDoneWithoutErrors() throws IOException {
-    for (Node node : cluster.nodes()) {
+    for (Node node : real.cluster().nodes()) {
       JsonNode status =
-          new ObjectMapper().readTree(ssh(node.name(), "cloud-init status --format json"));
+          new ObjectMapper().readTree(real.ssh(node.name(), "cloud-init status --format json"));
       assertThat(status.path("status").asText()).isEqualTo("done");
       assertThat(status.path("errors")).isEmpty();
       assertThat(status.path("datasource").asText()).isEqualTo("nocloud");
-      assertThat(ssh(node.name(), "cat /var/lib/cloud/data/instance-id"))
+      assertThat(real.ssh(node.name(), "cat /var/lib/cloud/data/instance-id"))
           .isEqualTo("e2e-" + node.name());
-      assertThat(ssh(node.name(), "systemctl --failed --no-legend --plain")).isEmpty();
+      assertThat(real.ssh(node.name(), "systemctl --failed --no-legend --plain")).isEmpty();
     }
   }
 
@@ -173,9 +156,9 @@ class EndToEndTest {
   void packagesOfTheRolesAreThere() {
     String query = "dpkg-query -W -f '${Status}\\n' ";
     String good = "install ok installed";
-    assertThat(ssh("gateway", query + "ipvsadm ldirectord")).isEqualTo(good + "\n" + good);
-    assertThat(ssh("control0", query + "curl")).isEqualTo(good);
-    assertThat(ssh("worker0", query + "curl nfs-common")).isEqualTo(good + "\n" + good);
+    assertThat(real.ssh("gateway", query + "ipvsadm ldirectord")).isEqualTo(good + "\n" + good);
+    assertThat(real.ssh("control0", query + "curl")).isEqualTo(good);
+    assertThat(real.ssh("worker0", query + "curl nfs-common")).isEqualTo(good + "\n" + good);
   }
 
   @Test
@@ -186,24 +169,28 @@ class EndToEndTest {
   }
 
   private static double gib(String node) {
-    return Long.parseLong(ssh(node, "df --output=size -k / | tail -1").strip()) / 1024.0 / 1024.0;
+    return Long.parseLong(real.ssh(node, "df --output=size -k / | tail -1").strip())
+        / 1024.0
+        / 1024.0;
   }
 
   @Test
   @Order(2)
   void nodesReachTheOutside() {
     // QEMU's own resolver answers; what it reaches is the host's business
-    assertThat(ssh("worker0", "ip route | grep -c '^default via 10.0.2.2'")).isEqualTo("1");
+    assertThat(real.ssh("worker0", "ip route | grep -c '^default via 10.0.2.2'")).isEqualTo("1");
   }
 
   @Test
   @Order(2)
   void identitiesAreApart() {
     TreeMap<String, String> machineIds = new TreeMap<>();
-    for (Node node : cluster.nodes()) {
-      machineIds.put(ssh(node.name(), "cat /etc/machine-id"), node.name());
-      assertThat(ssh(node.name(), "ip -br link")).contains(node.lanMac()).contains(node.wanMac());
-      assertThat(ssh(node.name(), "ls /etc/ssh/ | grep ^ssh_host_"))
+    for (Node node : real.cluster().nodes()) {
+      machineIds.put(real.ssh(node.name(), "cat /etc/machine-id"), node.name());
+      assertThat(real.ssh(node.name(), "ip -br link"))
+          .contains(node.lanMac())
+          .contains(node.wanMac());
+      assertThat(real.ssh(node.name(), "ls /etc/ssh/ | grep ^ssh_host_"))
           .isEqualTo("ssh_host_ed25519_key\nssh_host_ed25519_key.pub");
     }
     assertThat(machineIds).hasSize(3);
@@ -234,36 +221,38 @@ class EndToEndTest {
     boolean prompt =
         Wait.until(
             Duration.ofSeconds(30),
-            () -> tmux("capture-pane", "-p", "-t", "e2e-ssh:worker").contains("ubuntu@worker0"));
+            () ->
+                real.tmux("capture-pane", "-p", "-t", "e2e-ssh:worker").contains("ubuntu@worker0"));
     assertThat(prompt).as("the shell's prompt in window worker").isTrue();
   }
 
   @Test
   @Order(2)
   void typingInAllPanesIsSwitchedByAKey() {
-    assertThat(tmux("list-keys", "-T", "prefix", "S")).contains("synchronize-panes");
-    assertThat(tmux("display-message", "-p", "-t", "e2e-ssh:nodes", "#{T:status-right}"))
+    assertThat(real.tmux("list-keys", "-T", "prefix", "S")).contains("synchronize-panes");
+    assertThat(real.tmux("display-message", "-p", "-t", "e2e-ssh:nodes", "#{T:status-right}"))
         .contains("typing in one pane (C-b S)");
-    tmux("set-option", "-w", "-t", "e2e-ssh:nodes", "synchronize-panes", "on");
-    assertThat(tmux("display-message", "-p", "-t", "e2e-ssh:nodes", "#{T:status-right}"))
+    real.tmux("set-option", "-w", "-t", "e2e-ssh:nodes", "synchronize-panes", "on");
+    assertThat(real.tmux("display-message", "-p", "-t", "e2e-ssh:nodes", "#{T:status-right}"))
         .contains("typing in ALL panes");
-    tmux("send-keys", "-t", "e2e-ssh:nodes", "hostname > /tmp/both", "Enter");
+    real.tmux("send-keys", "-t", "e2e-ssh:nodes", "hostname > /tmp/both", "Enter");
     for (String node : List.of("control0", "worker0")) {
       assertThat(
               Wait.until(
-                  Duration.ofSeconds(30), () -> ssh(node, "cat /tmp/both || true").equals(node)))
+                  Duration.ofSeconds(30),
+                  () -> real.ssh(node, "cat /tmp/both || true").equals(node)))
           .as("the command typed in both panes ran on " + node)
           .isTrue();
     }
-    tmux("set-option", "-w", "-t", "e2e-ssh:nodes", "synchronize-panes", "off");
+    real.tmux("set-option", "-w", "-t", "e2e-ssh:nodes", "synchronize-panes", "off");
   }
 
   @Test
   @Order(2)
   void nothingListensBeyondLoopback() {
     List<String> pids =
-        cluster.nodes().stream()
-            .map(node -> "pid=" + Vm.of(node, layout).process().orElseThrow().pid() + ",")
+        real.cluster().nodes().stream()
+            .map(node -> "pid=" + Vm.of(node, real.layout()).process().orElseThrow().pid() + ",")
             .toList();
     List<String> listeners =
         Commands.run(Argv.of("ss", "-Htlnup"))
@@ -281,7 +270,7 @@ class EndToEndTest {
   @Test
   @Order(2)
   void filesArePrivate() throws IOException {
-    try (Stream<Path> files = Files.walk(layout.state())) {
+    try (Stream<Path> files = Files.walk(real.layout().state())) {
       assertThat(files.filter(file -> !file.toString().endsWith(".pub")))
           .allSatisfy(
               file ->
@@ -289,7 +278,7 @@ class EndToEndTest {
                       .as(file.toString())
                       .doesNotContain("GROUP", "OTHERS"));
     }
-    try (Stream<Path> files = Files.walk(layout.runtime())) {
+    try (Stream<Path> files = Files.walk(real.layout().runtime())) {
       assertThat(files)
           .allSatisfy(
               file ->
@@ -303,10 +292,10 @@ class EndToEndTest {
   @Order(2)
   void theVirtualIpIsTheGatewaysAlone() {
     String answers =
-        ssh(
+        real.ssh(
             "worker0",
             "sudo arping -c 3 -I $(ip -o -4 address show to %s | cut -d' ' -f2) %s"
-                .formatted(cluster.node("worker0").address(), cluster.vip()));
+                .formatted(real.cluster().node("worker0").address(), real.cluster().vip()));
     List<String> macs =
         Pattern.compile("\\[([0-9A-F:]{17})\\]")
             .matcher(answers)
@@ -314,12 +303,15 @@ class EndToEndTest {
             .map(mac -> mac.group(1).toLowerCase(Locale.ROOT))
             .distinct()
             .toList();
-    assertThat(macs).as(answers).containsExactly(cluster.node("gateway").lanMac());
-    assertThat(ssh("control0", "ip -br address show lo")).contains(" " + cluster.vip() + "/32 ");
-    assertThat(ssh("control0", "cd /proc/sys/net/ipv4/conf/all && cat arp_ignore arp_announce"))
+    assertThat(macs).as(answers).containsExactly(real.cluster().node("gateway").lanMac());
+    assertThat(real.ssh("control0", "ip -br address show lo"))
+        .contains(" " + real.cluster().vip() + "/32 ");
+    assertThat(
+            real.ssh("control0", "cd /proc/sys/net/ipv4/conf/all && cat arp_ignore arp_announce"))
         .isEqualTo("1\n2");
     for (String node : List.of("gateway", "control0")) {
-      assertThat(ssh(node, "systemctl is-active kubenet-virtual-ip.service")).isEqualTo("active");
+      assertThat(real.ssh(node, "systemctl is-active kubenet-virtual-ip.service"))
+          .isEqualTo("active");
     }
   }
 
@@ -333,7 +325,7 @@ class EndToEndTest {
         .isTrue();
     for (String client : List.of("worker0", "control0", "gateway")) {
       send("ask.py", client);
-      assertThat(ssh(client, "python3 /tmp/ask.py kubernetes 6443 5"))
+      assertThat(real.ssh(client, "python3 /tmp/ask.py kubernetes 6443 5"))
           .contains("\"nodes\": {\"control0\": 5}, \"failures\": {}");
       if (client.equals("worker0")) {
         // connections, packets to the server, and none back: it answers the client itself
@@ -342,11 +334,11 @@ class EndToEndTest {
     }
     assertThat(fromThisHost()).isTrue();
 
-    ssh("control0", "sudo systemctl stop serve");
+    real.ssh("control0", "sudo systemctl stop serve");
     assertThat(Wait.until(Duration.ofSeconds(30), () -> servers().isEmpty()))
         .as("the server that ended is taken out")
         .isTrue();
-    ssh("control0", "sudo systemctl start serve");
+    real.ssh("control0", "sudo systemctl start serve");
     assertThat(Wait.until(Duration.ofSeconds(30), EndToEndTest::fromThisHost))
         .as("the server that came back is taken in")
         .isTrue();
@@ -355,7 +347,7 @@ class EndToEndTest {
   /** A server of TLS on the Kubernetes API's port of control0. */
   private static void serve() {
     send("server.py", "control0");
-    ssh(
+    real.ssh(
         "control0",
         """
         cd /tmp && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes \
@@ -368,7 +360,7 @@ class EndToEndTest {
 
   /** The real servers behind the virtual IP, as IPVS has them, with their counters. */
   private static List<String> servers() {
-    return ssh("gateway", "sudo ipvsadm -Ln --stats --exact")
+    return real.ssh("gateway", "sudo ipvsadm -Ln --stats --exact")
         .lines()
         .map(String::strip)
         .filter(line -> line.startsWith("-> 10."))
@@ -385,7 +377,7 @@ class EndToEndTest {
 
   private static void send(String program, String node) {
     Path file = Project.root().resolve("tests/guest/" + program);
-    Argv copy = Argv.of("scp", "-q").option("-F", layout.sshConfig());
+    Argv copy = Argv.of("scp", "-q").option("-F", real.layout().sshConfig());
     Commands.run(copy.add(file.toString(), node + ":/tmp/")).orProblem();
   }
 
@@ -393,12 +385,12 @@ class EndToEndTest {
   @Order(3)
   void aSecondLaunchChangesNothing() {
     Map<String, Long> before = pids();
-    Commands.Result again = script("launch-all");
+    Commands.Result again = real.script("launch-all");
     assertThat(again.exit()).as(again.err()).isZero();
     assertThat(again.out()).contains("3 of 3 run already");
     assertThat(pids()).isEqualTo(before);
-    assertThat(script("launch-vm", "worker0").out()).contains("worker0 runs already");
-    Commands.Result ssh = script("ssh-all", "--detach");
+    assertThat(real.script("launch-vm", "worker0").out()).contains("worker0 runs already");
+    Commands.Result ssh = real.script("ssh-all", "--detach");
     assertThat(ssh.exit()).as(ssh.err()).isZero();
     assertThat(panes("e2e-ssh")).hasSize(5);
   }
@@ -409,44 +401,44 @@ class EndToEndTest {
       value = "kill -9 of the LAN switch, with real guests that send all the time",
       promise = "launch-all starts it; the guests reach each other again, none is restarted")
   void aLostLanIsMendedWhileGuestsRun() {
-    String address = cluster.node("control0").address();
+    String address = real.cluster().node("control0").address();
     String ping = "ping -q -c 1 -W %d " + address;
     Map<String, Long> before = pids();
-    ssh("worker0", "sudo systemd-run -q --unit=flood ping -q -i 0.01 " + address);
-    ssh("worker0", ping.formatted(5));
-    String pid = Commands.run(Argv.of("pgrep", "-f", "^vde_switch .*" + layout.lan())).out();
+    real.ssh("worker0", "sudo systemd-run -q --unit=flood ping -q -i 0.01 " + address);
+    real.ssh("worker0", ping.formatted(5));
+    String pid = Commands.run(Argv.of("pgrep", "-f", "^vde_switch .*" + real.layout().lan())).out();
     long lan = Long.parseLong(pid.strip());
     TinyCluster.kill(ProcessHandle.of(lan).orElseThrow());
-    assertThat(ssh("worker0", ping.formatted(2) + " || echo lost")).endsWith("lost");
+    assertThat(real.ssh("worker0", ping.formatted(2) + " || echo lost")).endsWith("lost");
 
-    Commands.Result again = script("launch-all");
+    Commands.Result again = real.script("launch-all");
     assertThat(again.exit()).as(again.err()).isZero();
     assertThat(again.out()).contains("connected again: gateway, control0, worker0");
-    assertThat(ssh("worker0", ping.formatted(20))).contains(" 0% packet loss");
-    assertThat(ssh("gateway", ping.formatted(20))).contains(" 0% packet loss");
+    assertThat(real.ssh("worker0", ping.formatted(20))).contains(" 0% packet loss");
+    assertThat(real.ssh("gateway", ping.formatted(20))).contains(" 0% packet loss");
     assertThat(pids()).isEqualTo(before);
-    ssh("worker0", "sudo systemctl stop flood");
+    real.ssh("worker0", "sudo systemctl stop flood");
   }
 
   /** By UEFI firmware this time, and at the end by BIOS: both boot loaders of the image. */
   private static void boots(String how) throws IOException {
-    Files.writeString(folder.resolve("cluster.yaml"), CONFIG + "boot: " + how + "\n");
+    Files.writeString(real.folder().resolve("cluster.yaml"), CONFIG + "boot: " + how + "\n");
   }
 
   @Test
   @Order(4)
   void aKilledVmIsSeenAtOnceAndIsStartedAgainInItsPane() throws IOException {
-    ssh("worker0", "echo kept > ~/file && sync");
-    Vm.of(cluster.node("worker0"), layout).process().orElseThrow().destroyForcibly();
+    real.ssh("worker0", "echo kept > ~/file && sync");
+    Vm.of(real.cluster().node("worker0"), real.layout()).process().orElseThrow().destroyForcibly();
     assertThat(Wait.until(Duration.ofSeconds(5), () -> states().get("worker0").equals("stopped")))
         .isTrue();
-    Commands.Result waiting = script("ssh-all", "--detach", "--only", "worker0");
+    Commands.Result waiting = real.script("ssh-all", "--detach", "--only", "worker0");
     assertThat(waiting.exit()).isEqualTo(1);
     assertThat(waiting.err()).contains("worker0: QEMU is not running").contains("console.log");
     assertThat(panes("e2e-vms")).contains("vms worker0 dead");
     boots("firmware");
     assertThat(fromThisHost()).as("this host's way to the virtual IP").isTrue();
-    Commands.Result again = script("launch-all");
+    Commands.Result again = real.script("launch-all");
     assertThat(again.exit()).as(again.err()).isZero();
     assertThat(again.out()).contains("2 of 3 run already").contains("1 started");
     assertThat(panes("e2e-vms")).contains("vms worker0 alive").hasSize(5);
@@ -456,32 +448,33 @@ class EndToEndTest {
   @Order(5)
   @Fault(value = "kill -9 of a VM with a real guest", promise = "it boots again with its files")
   void afterAKillTheGuestBootsAgainWithItsFiles() {
-    Commands.Result ready = script("ssh-all", "--detach", "--ready");
+    Commands.Result ready = real.script("ssh-all", "--detach", "--ready");
     assertThat(ready.exit()).as(ready.err() + ready.out()).isZero();
-    assertThat(ssh("worker0", "cat ~/file")).isEqualTo("kept");
-    assertThat(ssh("worker0", "ls -d /sys/firmware/efi")).isEqualTo("/sys/firmware/efi");
+    assertThat(real.ssh("worker0", "cat ~/file")).isEqualTo("kept");
+    assertThat(real.ssh("worker0", "ls -d /sys/firmware/efi")).isEqualTo("/sys/firmware/efi");
   }
 
   @Test
   @Order(6)
   void stoppingLeavesNothingRunning() {
     Map<String, Long> before = pids();
-    Commands.Result stop = script("stop-all");
+    Commands.Result stop = real.script("stop-all");
     assertThat(stop.exit()).as(stop.err()).isZero();
     assertThat(stop.out().lines().filter(line -> line.contains("powered down"))).hasSize(3);
     assertThat(before.values()).allMatch(pid -> ProcessHandle.of(pid).isEmpty());
-    assertThat(tmux("list-sessions")).doesNotContain("e2e-");
-    assertThat(Commands.run(Argv.of("pgrep", "-f", layout.lan().toString())).out()).isEmpty();
+    assertThat(real.tmux("list-sessions")).doesNotContain("e2e-");
+    assertThat(Commands.run(Argv.of("pgrep", "-f", real.layout().lan().toString())).out())
+        .isEmpty();
     assertThat(Commands.run(Argv.of("ss", "-Htln", "sport = :23300")).out()).isEmpty();
     assertThat(states().values()).containsOnly("stopped");
-    assertThat(layout.node(cluster.node("worker0")).disk()).exists();
+    assertThat(real.layout().node(real.cluster().node("worker0")).disk()).exists();
   }
 
   @Test
   @Order(7)
   void oneNodeBootsInTheForegroundAndKeepsItsDisk() throws IOException {
     boots("bios");
-    tmux(
+    real.tmux(
         "new-session",
         "-d",
         "-s",
@@ -491,7 +484,7 @@ class EndToEndTest {
         "-y",
         "50",
         "-c",
-        folder.toString(),
+        real.folder().toString(),
         "env",
         Project.root().resolve("jbang").toString(),
         Project.root().resolve("launch-vm.java").toString(),
@@ -499,22 +492,23 @@ class EndToEndTest {
     boolean login =
         Wait.until(
             Duration.ofMinutes(8),
-            () -> tmux("capture-pane", "-p", "-t", "foreground").contains("worker0 login:"));
-    assertThat(login).as(tmux("capture-pane", "-p", "-t", "foreground")).isTrue();
-    assertThat(ssh("worker0", "cat ~/file")).isEqualTo("kept");
-    assertThat(ssh("worker0", "grep -o BOOT_IMAGE /proc/cmdline")).isEqualTo("BOOT_IMAGE");
-    Commands.Result stop = script("stop-all");
+            () -> real.tmux("capture-pane", "-p", "-t", "foreground").contains("worker0 login:"));
+    assertThat(login).as(real.tmux("capture-pane", "-p", "-t", "foreground")).isTrue();
+    assertThat(real.ssh("worker0", "cat ~/file")).isEqualTo("kept");
+    assertThat(real.ssh("worker0", "grep -o BOOT_IMAGE /proc/cmdline")).isEqualTo("BOOT_IMAGE");
+    Commands.Result stop = real.script("stop-all");
     assertThat(stop.out()).contains("worker0      powered down");
     assertThat(
-            Wait.until(Duration.ofSeconds(20), () -> !tmux("list-sessions").contains("foreground")))
+            Wait.until(
+                Duration.ofSeconds(20), () -> !real.tmux("list-sessions").contains("foreground")))
         .as("launch-vm ends with its VM")
         .isTrue();
   }
 
   private static Map<String, Long> pids() {
     Map<String, Long> pids = new TreeMap<>();
-    for (Node node : cluster.nodes()) {
-      Optional<ProcessHandle> process = Vm.of(node, layout).process();
+    for (Node node : real.cluster().nodes()) {
+      Optional<ProcessHandle> process = Vm.of(node, real.layout()).process();
       process.ifPresent(qemu -> pids.put(node.name(), qemu.pid()));
     }
     return pids;
@@ -523,7 +517,7 @@ class EndToEndTest {
   private static Map<String, String> states() {
     Map<String, String> states = new TreeMap<>();
     try {
-      for (JsonNode row : new ObjectMapper().readTree(script("status", "--json").out())) {
+      for (JsonNode row : new ObjectMapper().readTree(real.script("status", "--json").out())) {
         states.put(row.path("node").asText(), row.path("stage").asText());
       }
     } catch (IOException e) {
@@ -535,27 +529,6 @@ class EndToEndTest {
   /** The panes of a session in order: window, title, alive or dead. */
   private static List<String> panes(String session) {
     String format = "#{window_name} #{pane_title} #{?pane_dead,dead,alive}";
-    return tmux("list-panes", "-s", "-t", session, "-F", format).lines().toList();
-  }
-
-  private static String ssh(String node, String command) {
-    Argv ssh = Argv.of("ssh", "-F", layout.sshConfig().toString(), node, command);
-    return Commands.run(ssh).orProblem().out().strip();
-  }
-
-  private static String tmux(String... arguments) {
-    Argv tmux = Argv.of("env", "TMUX_TMPDIR=" + folder, "tmux").add(arguments);
-    return Commands.run(tmux).out().strip();
-  }
-
-  /** Runs a script as a person does, in the folder that has the cluster file. */
-  private static Commands.Result script(String name, String... arguments) {
-    List<String> words = new ArrayList<>(List.of(arguments));
-    Argv command =
-        Argv.of("env", "-C", folder.toString(), "-u", "TMUX", "TMUX_TMPDIR=" + folder)
-            .add(Project.root().resolve("jbang").toString(), "--quiet")
-            .add(Project.root().resolve(name + ".java").toString())
-            .add(words.toArray(String[]::new));
-    return Commands.run(command, LIMIT, line -> {});
+    return real.tmux("list-panes", "-s", "-t", session, "-F", format).lines().toList();
   }
 }

@@ -2,7 +2,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.IOException;
 import java.io.RandomAccessFile;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
@@ -10,8 +9,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import lib.Argv;
-import lib.Cluster;
-import lib.ClusterFile;
 import lib.Commands;
 import lib.Layout;
 import lib.Node;
@@ -30,7 +27,6 @@ import org.junit.jupiter.api.TestMethodOrder;
  */
 @TestMethodOrder(MethodOrderer.OrderAnnotation.class)
 class ForkTest {
-  private static final Duration LIMIT = Duration.ofMinutes(15);
   private static final String CONFIG =
       """
       name: forks
@@ -54,29 +50,18 @@ class ForkTest {
       """;
   private static final List<String> NAMES = List.of("control0", "control1");
 
-  private static Path folder;
-  private static Layout layout;
-  private static Cluster cluster;
+  private static RealCluster real;
   private static Commands.Result setup;
 
   @BeforeAll
   static void forksTwoNodes() throws IOException {
-    folder = Files.createTempDirectory("kubenet-forks");
-    Files.writeString(folder.resolve("cluster.yaml"), CONFIG);
-    Files.createDirectory(folder.resolve("cloud-init"));
-    Files.writeString(folder.resolve("cloud-init/control.yaml"), ROLE);
-    cluster = ClusterFile.parse("cluster.yaml", CONFIG);
-    layout = Layout.of(folder.resolve(".kubenet"));
+    real = RealCluster.of(CONFIG, Map.of("cloud-init/control.yaml", ROLE));
     setup = launch("setup");
   }
 
   @AfterAll
   static void leavesNothing() throws IOException {
-    script("stop-all", "--destroy", "--yes");
-    tmux("kill-server");
-    assertThat(layout.state()).doesNotExist();
-    assertThat(layout.runtime()).doesNotExist();
-    Lab.remove(folder);
+    real.destroy();
   }
 
   @Test
@@ -85,7 +70,7 @@ class ForkTest {
     assertThat(setup.exit()).as(setup.err() + setup.out()).isZero();
     assertThat(setup.out()).contains("2 of 2 nodes are ready");
     for (Node node : nodes()) {
-      Argv info = Argv.of("qemu-img", "info", "-U", layout.node(node).disk().toString());
+      Argv info = Argv.of("qemu-img", "info", "-U", real.layout().node(node).disk().toString());
       assertThat(Commands.run(info).out()).contains(Layout.cache() + "/templates/control-");
     }
   }
@@ -114,24 +99,24 @@ class ForkTest {
   @Order(2)
   void cloudInitKeepsItsPromises() {
     for (String node : NAMES) {
-      assertThat(ssh(node, "cloud-init status")).isEqualTo("status: done");
-      assertThat(ssh(node, "cloud-init query instance-id")).isEqualTo("forks-" + node);
-      assertThat(ssh(node, "readlink -f /var/lib/cloud/instance"))
+      assertThat(real.ssh(node, "cloud-init status")).isEqualTo("status: done");
+      assertThat(real.ssh(node, "cloud-init query instance-id")).isEqualTo("forks-" + node);
+      assertThat(real.ssh(node, "readlink -f /var/lib/cloud/instance"))
           .isEqualTo("/var/lib/cloud/instances/forks-" + node);
-      assertThat(ssh(node, "sudo grep -rl kubenet-template /etc /run/cloud-init || echo none"))
+      assertThat(real.ssh(node, "sudo grep -rl kubenet-template /etc /run/cloud-init || echo none"))
           .isEqualTo("none");
-      assertThat(ssh(node, "cat /var/tmp/shared")).isEqualTo("of the role");
-      assertThat(ssh(node, "cat /var/tmp/own")).isEqualTo(node + "\nit is me");
-      assertThat(ssh(node, "systemctl --failed --no-legend")).isEmpty();
-      assertThat(ssh(node, "journalctl -q -u ssh | tail -1")).contains(node);
-      assertThat(ssh(node, "df --output=size -BG / | tail -1 | tr -d ' '")).isIn("6G", "5G");
+      assertThat(real.ssh(node, "cat /var/tmp/shared")).isEqualTo("of the role");
+      assertThat(real.ssh(node, "cat /var/tmp/own")).isEqualTo(node + "\nit is me");
+      assertThat(real.ssh(node, "systemctl --failed --no-legend")).isEmpty();
+      assertThat(real.ssh(node, "journalctl -q -u ssh | tail -1")).contains(node);
+      assertThat(real.ssh(node, "df --output=size -BG / | tail -1 | tr -d ' '")).isIn("6G", "5G");
     }
     assertClocksAreRight();
   }
 
   private static void assertClocksAreRight() {
     for (String node : NAMES) {
-      long guest = Long.parseLong(ssh(node, "date +%s"));
+      long guest = Long.parseLong(real.ssh(node, "date +%s"));
       assertThat(Instant.now().getEpochSecond() - guest).as("clock of " + node).isBetween(-2L, 6L);
     }
   }
@@ -140,22 +125,23 @@ class ForkTest {
   @Order(3)
   void goesOnWhereItWasSuspended() {
     Map<String, String> boots = ofEach("cat /proc/sys/kernel/random/boot_id");
-    ssh("control0", "sudo systemd-run -q --unit=work sleep 1000; echo in memory > /dev/shm/note");
-    Commands.Result stop = script("stop-all", "--suspend");
+    real.ssh(
+        "control0", "sudo systemd-run -q --unit=work sleep 1000; echo in memory > /dev/shm/note");
+    Commands.Result stop = real.script("stop-all", "--suspend");
     assertThat(stop.exit()).as(stop.err()).isZero();
     assertThat(stop.out().lines().filter(line -> line.contains("suspended"))).hasSize(2);
-    assertThat(nodes()).noneMatch(node -> Vm.of(node, layout).alive());
+    assertThat(nodes()).noneMatch(node -> Vm.of(node, real.layout()).alive());
     Wait.until(Duration.ofSeconds(8), () -> false); // long enough for a clock to show it
 
     Commands.Result again = launch("launch-all");
     assertThat(again.exit()).as(again.err()).isZero();
     assertThat(ofEach("cat /proc/sys/kernel/random/boot_id")).isEqualTo(boots);
-    assertThat(ssh("control0", "cat /dev/shm/note; systemctl is-active work"))
+    assertThat(real.ssh("control0", "cat /dev/shm/note; systemctl is-active work"))
         .isEqualTo("in memory\nactive");
     assertClocksAreRight();
     for (Node node : nodes()) {
-      assertThat(layout.node(node).suspended()).doesNotExist();
-      assertThat(layout.node(node).taken()).doesNotExist();
+      assertThat(real.layout().node(node).suspended()).doesNotExist();
+      assertThat(real.layout().node(node).taken()).doesNotExist();
     }
   }
 
@@ -165,10 +151,10 @@ class ForkTest {
       value = "a saved state that is cut off",
       promise = "the node boots from its disk, with its files, and a line says so")
   void aDamagedStateIsNotTakenUp() throws IOException {
-    ssh("control1", "echo kept > ~/file && sync");
+    real.ssh("control1", "echo kept > ~/file && sync");
     Map<String, String> identity = ofEach("cat /etc/machine-id");
-    assertThat(script("stop-all", "--suspend").exit()).isZero();
-    Path saved = layout.node(cluster.node("control1")).suspended();
+    assertThat(real.script("stop-all", "--suspend").exit()).isZero();
+    Path saved = real.layout().node(real.cluster().node("control1")).suspended();
     try (RandomAccessFile file = new RandomAccessFile(saved.toFile(), "rw")) {
       file.setLength(file.length() / 2);
     }
@@ -176,10 +162,10 @@ class ForkTest {
     assertThat(again.exit()).as(again.err() + again.out()).isZero();
     assertThat(again.out()).contains("control1: QEMU did not take its saved state");
     assertThat(launch("ssh-all").exit()).isZero();
-    assertThat(ssh("control1", "cat ~/file")).isEqualTo("kept");
+    assertThat(real.ssh("control1", "cat ~/file")).isEqualTo("kept");
     // a boot like any other of the same node: nothing that is done once was done again
-    assertThat(ssh("control1", "cat /var/tmp/own")).isEqualTo("control1\nit is me");
-    assertThat(ssh("control1", "cloud-init status")).isEqualTo("status: done");
+    assertThat(real.ssh("control1", "cat /var/tmp/own")).isEqualTo("control1\nit is me");
+    assertThat(real.ssh("control1", "cloud-init status")).isEqualTo("status: done");
     assertThat(ofEach("cat /etc/machine-id")).isEqualTo(identity);
   }
 
@@ -187,7 +173,7 @@ class ForkTest {
   @Order(5)
   void theTemplateServesTheNextCluster() {
     Map<String, String> before = ofEach("cat /etc/machine-id");
-    assertThat(script("stop-all", "--destroy", "--yes").exit()).isZero();
+    assertThat(real.script("stop-all", "--destroy", "--yes").exit()).isZero();
     Commands.Result again = launch("setup");
     assertThat(again.exit()).as(again.err() + again.out()).isZero();
     assertThat(again.out()).doesNotContain("template");
@@ -195,40 +181,21 @@ class ForkTest {
   }
 
   private static List<Node> nodes() {
-    return cluster.select(NAMES);
+    return real.cluster().select(NAMES);
   }
 
   /** What a command prints on each node. */
   private static Map<String, String> ofEach(String command) {
     Map<String, String> said = new TreeMap<>();
-    NAMES.forEach(node -> said.put(node, ssh(node, command)));
+    NAMES.forEach(node -> said.put(node, real.ssh(node, command)));
     return said;
   }
 
   private static Commands.Result launch(String script) {
     return script.equals("launch-all")
-        ? script(script, "--yes", "--only", String.join(",", NAMES))
+        ? real.script(script, "--yes", "--only", String.join(",", NAMES))
         : script.equals("setup")
-            ? script(script, "--yes", "--detach", "--ready", "--only", String.join(",", NAMES))
-            : script(script, "--detach", "--ready", "--only", String.join(",", NAMES));
-  }
-
-  private static String ssh(String node, String command) {
-    Argv ssh = Argv.of("ssh", "-F", layout.sshConfig().toString(), node, command);
-    return Commands.run(ssh).orProblem().out().strip();
-  }
-
-  private static String tmux(String... arguments) {
-    Argv tmux = Argv.of("env", "TMUX_TMPDIR=" + folder, "tmux").add(arguments);
-    return Commands.run(tmux).out().strip();
-  }
-
-  private static Commands.Result script(String name, String... arguments) {
-    Argv command =
-        Argv.of("env", "-C", folder.toString(), "-u", "TMUX", "TMUX_TMPDIR=" + folder)
-            .add(Project.root().resolve("jbang").toString(), "--quiet")
-            .add(Project.root().resolve(name + ".java").toString())
-            .add(arguments);
-    return Commands.run(command, LIMIT, line -> {});
+            ? real.script(script, "--yes", "--detach", "--ready", "--only", String.join(",", NAMES))
+            : real.script(script, "--detach", "--ready", "--only", String.join(",", NAMES));
   }
 }

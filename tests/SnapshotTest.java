@@ -1,9 +1,15 @@
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import lib.Argv;
 import lib.Commands;
+import lib.Layout;
+import lib.Node;
+import lib.Qmp;
+import lib.SavedState;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -43,6 +49,31 @@ class SnapshotTest {
     assertThat(tiny.vm("worker0").files().suspended()).doesNotExist();
     assertThat(tiny.vm("worker0").files().taken()).doesNotExist();
     assertThat(tiny.vm("worker0").files().incoming()).doesNotExist();
+  }
+
+  @Test
+  @Fault(
+      value = "a suspension that was cut off, before or after a node's state was saved",
+      promise = "launch-all lets the nodes go on where they were")
+  void aSuspensionThatWasCutOff() throws IOException {
+    for (Node node : tiny.nodes()) {
+      try (Qmp qmp = Qmp.connect(tiny.vm(node.name()).files().qmp(), Duration.ofSeconds(5))) {
+        qmp.execute("stop");
+      }
+    }
+    Layout.Files saved = tiny.vm("worker0").files();
+    SavedState.save(saved.qmp(), saved.suspended());
+    assertThat(tiny.vm("gateway").status()).contains("paused");
+    assertThat(tiny.vm("worker0").status()).contains("postmigrate");
+
+    tiny.run("launch-all")
+        .succeeded()
+        .prints("gateway goes on: it was paused")
+        .prints("worker0 goes on: it was paused");
+    tiny.assertRuns();
+    tiny.run("stop-all", "--suspend").succeeded();
+    tiny.run("launch-all").succeeded();
+    tiny.assertRuns();
   }
 
   @Test

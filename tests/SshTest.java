@@ -187,6 +187,17 @@ class SshTest {
   }
 
   @Test
+  void aLoginGoesOnWhereTheServerGreeted() throws IOException {
+    Ssh.Greeting greeting = Ssh.Greeting.await(sshd, LIMIT);
+    try (Ssh ssh = Ssh.login(greeting, USER, hostKey, identity, LIMIT)) {
+      assertThat(ssh.run("echo $SSH_CONNECTION", LIMIT).out()).contains("127.0.0.1");
+    }
+    // its connection was that one, and is at its end
+    assertThatThrownBy(() -> Ssh.login(greeting, USER, hostKey, identity, LIMIT))
+        .isInstanceOf(IOException.class);
+  }
+
+  @Test
   void onlyARealServerGreets() throws IOException {
     assertThat(Ssh.greets(sshd, LIMIT)).isTrue();
     assertThat(Ssh.greets(new Network.Endpoint("127.0.0.1", Lab.freePort()), LIMIT)).isFalse();

@@ -78,10 +78,16 @@ class Soak implements Callable<Integer> {
     LAUNCH_WHILE_STOPPING(soak -> soak.atOnce("stop-all", "launch-all")),
     STOP(soak -> soak.tiny.run("stop-all").succeeded()),
     STATUS(soak -> soak.tiny.run("status").succeeded()),
+    SUSPEND(soak -> soak.tiny.run("stop-all", "--suspend").succeeded()),
+    SNAPSHOT(Soak::snapshot),
+    RESTORE(Soak::restore),
     DESTROY(Soak::destroy),
-    KILL_LAUNCH(soak -> soak.cutOff("launch-all", true)),
-    CTRL_C_IN_LAUNCH(soak -> soak.cutOff("launch-all", false)),
-    KILL_STOP(soak -> soak.cutOff("stop-all", true)),
+    KILL_LAUNCH(soak -> soak.cutOff(true, "launch-all")),
+    CTRL_C_IN_LAUNCH(soak -> soak.cutOff(false, "launch-all")),
+    KILL_STOP(soak -> soak.cutOff(true, "stop-all")),
+    KILL_SUSPEND(soak -> soak.cutOff(true, "stop-all", "--suspend")),
+    KILL_SNAPSHOT(soak -> soak.cutOff(true, "snapshot-all", "cut-off")),
+    KILL_RESTORE(Soak::killRestore),
     KILL_A_VM(soak -> soak.kill("qemu-system", 1)),
     KILL_ALL_VMS(soak -> soak.kill("qemu-system", 9)),
     KILL_THE_SWITCH(soak -> soak.kill("vde_switch", 1)),
@@ -182,6 +188,40 @@ class Soak implements Callable<Integer> {
   private void destroy() throws IOException {
     tiny.run("stop-all", "--destroy", "--yes").succeeded();
     assertThat(tiny.layout().state()).doesNotExist();
+    forgetMarks();
+  }
+
+  private boolean hasDisks() {
+    return tiny.nodes().stream().anyMatch(node -> Files.exists(tiny.layout().node(node).disk()));
+  }
+
+  private boolean hasSnapshot() {
+    return tiny.run("snapshot-all").out().lines().anyMatch("soak"::equals);
+  }
+
+  private void snapshot() {
+    if (hasSnapshot()) {
+      tiny.run("snapshot-all", "soak", "--remove").succeeded();
+    } else if (hasDisks()) {
+      tiny.run("snapshot-all", "soak").succeeded();
+    }
+  }
+
+  private void restore() throws IOException {
+    if (hasSnapshot()) {
+      tiny.run("snapshot-all", "soak", "--restore", "--yes").succeeded();
+      forgetMarks(); // some may be younger
+    }
+  }
+
+  private void killRestore() throws IOException {
+    if (hasSnapshot()) {
+      cutOff(true, "snapshot-all", "soak", "--restore", "--yes");
+      restore(); // until then nothing starts
+    }
+  }
+
+  private void forgetMarks() throws IOException {
     for (Node node : tiny.nodes()) {
       Files.deleteIfExists(tiny.top().resolve("marked-" + node.name()));
     }
@@ -197,8 +237,8 @@ class Soak implements Callable<Integer> {
   }
 
   /** Starts a command and ends it at a random moment. */
-  private void cutOff(String script, boolean kill) throws IOException {
-    Process process = tiny.call(script).start(tiny.top().resolve("out"));
+  private void cutOff(boolean kill, String script, String... arguments) throws IOException {
+    Process process = tiny.call(script, arguments).start(tiny.top().resolve("out"));
     Wait.until(Duration.ofMillis(random.nextInt(5000)), () -> !process.isAlive());
     if (kill) {
       process.destroyForcibly();
