@@ -182,7 +182,9 @@ class LaunchAll implements Callable<Integer> {
         session.startForward();
         terminal.line("kubernetes   " + Forward.words(launch.cluster()));
       }
-      terminal.line("%d started; consoles: tmux attach -t %s", now.size(), session.session());
+      terminal.line(
+          "%sconsoles: tmux attach -t %s",
+          now.isEmpty() ? "" : now.size() + " started; ", session.session());
       List<Node> running = nodes.stream().filter(node -> !later.contains(node)).toList();
       Admission admission = Admission.of(launch.cluster(), launch.layout(), launch.host());
       try (Lock making = missing.isEmpty() ? null : templates.lock(terminal)) {
