@@ -57,6 +57,10 @@ def mount(source, target, kind, flags):
     call("mount", source.encode(), target.encode(), kind.encode(), flags, None)
 
 
+def output(*command):
+    return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
+
+
 def driver(path, action, device):
     with open(f"/sys/bus/{path}/{action}", "w") as file:
         file.write(device)
@@ -66,7 +70,7 @@ def driver(path, action, device):
 
 
 def settle():
-    """Waits for cloud-init, then leaves a machine without network, SSH and keys; returns its NICs."""
+    """Waits for cloud-init, then leaves a machine without network, SSH and keys; returns what the node starts again."""
     while not os.path.exists(RESULT):
         time.sleep(0.1)
     subprocess.run(["systemctl", "is-system-running", "--wait"], stdout=subprocess.DEVNULL)
@@ -76,6 +80,7 @@ def settle():
     if not os.path.exists(NETPLAN):
         raise Exception("the image's network is not set up by netplan")
     os.rename(RESULT, HELD)
+    journald = int(output("systemctl", "show", "-P", "MainPID", "systemd-journald.service"))
     active = [unit for unit in UNITS if not subprocess.run(["systemctl", "is-active", "-q", unit]).returncode]
     subprocess.run(["systemctl", "stop", *active])
     for path in glob.glob("/etc/ssh/ssh_host_*") + glob.glob("/run/systemd/network/10-netplan-*"):
@@ -86,7 +91,7 @@ def settle():
         driver("pci/drivers/virtio-pci", "unbind", nic)
     await_idle()
     os.sync()
-    return active, nics
+    return active, nics, journald
 
 
 def await_idle():
@@ -173,7 +178,7 @@ def take_keys(node):
     write(folder + "/authorized_keys", node["login"], 0o600, owner)
 
 
-def take_network(node, units, nics):
+def take_network(node, units, nics, journald):
     """The networkd files are those that netplan would make, whose start takes a second."""
     write(NETPLAN, node["netplan"], 0o600)
     os.makedirs("/run/systemd/network", exist_ok=True)
@@ -182,7 +187,7 @@ def take_network(node, units, nics):
     for nic in nics:
         driver("pci/drivers/virtio-pci", "bind", nic)
     # the journal's folder has the machine-id in its name; systemd starts it anew
-    os.kill(int(read("/sys/fs/cgroup/system.slice/systemd-journald.service/cgroup.procs")), signal.SIGTERM)
+    os.kill(journald, signal.SIGTERM)
     subprocess.run(["systemctl", "start", "--no-block", *units])
 
 
@@ -233,13 +238,13 @@ def await_reachable():
         time.sleep(0.1)
 
 
-def become(drive, units, nics):
+def become(drive, units, nics, journald):
     new_random()
     set_clock()
     node, user_data = read_seed(drive)
     take_name(node)
     take_keys(node)
-    take_network(node, units, nics)
+    take_network(node, units, nics, journald)
     take_instance(node, user_data)
     run_commands(node)
     status = json.loads(read(STATUS))
@@ -253,7 +258,7 @@ def become(drive, units, nics):
 
 def main():
     try:
-        units, nics = settle()
+        units, nics, journald = settle()
         drive = os.path.realpath("/dev/disk/by-label/cidata")
         buffer = mmap.mmap(-1, 1 << 16)
         own = beginning(drive, buffer)
@@ -264,7 +269,7 @@ def main():
     while beginning(drive, buffer) == own:
         time.sleep(0.05)
     try:
-        become(drive, units, nics)
+        become(drive, units, nics, journald)
     except Exception as fault:
         say("failed: " + repr(fault))
         raise
