@@ -48,6 +48,13 @@ class ForkTest {
         - echo "$(hostname)" >> /var/tmp/own
         - [sh, -c, "echo it is me >> /var/tmp/own"]
       """;
+  private static final String BROKEN =
+      """
+      #cloud-config
+      locale: "false"
+      runcmd:
+        - [sh, -c, "exit 3"]
+      """;
   private static final List<String> NAMES = List.of("control0", "control1");
 
   private static RealCluster real;
@@ -55,7 +62,9 @@ class ForkTest {
 
   @BeforeAll
   static void forksTwoNodes() throws IOException {
-    real = RealCluster.of(CONFIG, Map.of("cloud-init/control.yaml", ROLE));
+    real =
+        RealCluster.of(
+            CONFIG, Map.of("cloud-init/control.yaml", ROLE, "cloud-init/worker.yaml", BROKEN));
     setup = launch("setup");
   }
 
@@ -178,6 +187,19 @@ class ForkTest {
     assertThat(again.exit()).as(again.err() + again.out()).isZero();
     assertThat(again.out()).doesNotContain("template");
     assertThat(ofEach("cat /etc/machine-id").values()).doesNotContainAnyElementsOf(before.values());
+  }
+
+  @Test
+  @Order(6)
+  @Fault(
+      value = "cloud-init fails in a real guest, here a command of its role",
+      promise = "ssh-all --ready ends with 1 and cloud-init's words; the node can be logged in to")
+  void aFailedCloudInitIsNotReady() {
+    assertThat(real.script("launch-all", "--yes", "--cold", "--only", "worker0").exit()).isZero();
+    Commands.Result ready = real.script("ssh-all", "--detach", "--ready", "--only", "worker0");
+    assertThat(ready.exit()).as(ready.err() + ready.out()).isEqualTo(1);
+    assertThat(ready.err()).contains("worker0: cloud-init ended with errors:").contains("runcmd");
+    assertThat(real.ssh("worker0", "hostname")).isEqualTo("worker0");
   }
 
   private static List<Node> nodes() {
