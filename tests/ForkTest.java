@@ -52,6 +52,7 @@ class ForkTest {
       """
       #cloud-config
       locale: "false"
+      packages: [nfs-common] # as workers have it: so the image is that of other tests
       runcmd:
         - [sh, -c, "exit 3"]
       """;
