@@ -124,7 +124,7 @@ import picocli.CommandLine.Option;
       "Example: ./jbang launch-all.java",
       "",
       "A node that has no disk yet is forked from a template of its role: a VM that was booted "
-          + "once, and saved. A suspended one goes on where it was. "
+          + "once, and saved. A suspended or paused one goes on where it was. "
           + "What runs already is left alone. The VMs go on when this ends. Where the host only "
           + "emulates, as many nodes boot at a time as it has cores; the others wait, paused, for "
           + "their turn."

@@ -187,10 +187,9 @@ public record Readiness(
   private Optional<Ssh> login(Deque<Ssh.Greeting> greetings) {
     Duration limit = longer(LOGIN);
     try {
-      return Optional.of(
-          greetings.isEmpty()
-              ? Ssh.login(endpoint, user, hostKey(), identity, limit)
-              : Ssh.login(greetings.remove(), user, hostKey(), identity, limit));
+      Ssh.Greeting greeting =
+          greetings.isEmpty() ? Ssh.Greeting.await(endpoint, limit) : greetings.remove();
+      return Optional.of(Ssh.login(greeting, user, hostKey(), identity, limit));
     } catch (IOException e) {
       return Optional.empty();
     }
