@@ -151,6 +151,11 @@ printf '[Manager]\nDefaultTimeoutStopSec=15s\n' > /etc/systemd/system.conf.d/kub
 # logind's session for each login costs 2 s of CPU under emulation; `pam-auth-update --enable
 # systemd` brings it back
 pam-auth-update --package --remove systemd
+# each login ran update-motd.d for a line that `uname` tells
+sed -i 's|motd=/run/motd.dynamic|& noupdate|' /etc/pam.d/sshd
+# no `sshd -t` before each start: a server with a wrong configuration ends with the same words
+mkdir -p $units/ssh.service.d
+printf '[Service]\nExecStartPre=\n' > $units/ssh.service.d/kubenet.conf
 
 # --- what a node does not need while it boots; any of it can be enabled or started later ---
 for unit in apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer \
