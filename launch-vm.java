@@ -76,8 +76,10 @@
 //SOURCES lib/Bake.java
 //SOURCES lib/Preflight.java
 //SOURCES lib/ImageStore.java
-//SOURCES lib/Template.java
+//SOURCES lib/TemplateVm.java
 //SOURCES lib/Images.java
+//SOURCES lib/Template.java
+//SOURCES lib/HeldBoot.java
 //SOURCES lib/Templates.java
 //SOURCES lib/Launch.java
 //FILES cloud-init/gateway.yaml=cloud-init/gateway.yaml

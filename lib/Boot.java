@@ -60,6 +60,13 @@ public sealed interface Boot {
     public Map<Path, Path> copies(Layout.Files files) {
       return Map.of(files.kernel(), kernel.vmlinuz(), files.initrd(), kernel.initrd());
     }
+
+    /** {@return the same with one more word on the kernel's command line} */
+    public ByKernel with(String argument) {
+      Image.Kernel more =
+          new Image.Kernel(kernel.vmlinuz(), kernel.initrd(), kernel.arguments() + " " + argument);
+      return new ByKernel(more, console, reason);
+    }
   }
 
   /** The BIOS that QEMU brings along, which it starts if it is told nothing else. */

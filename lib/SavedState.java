@@ -135,6 +135,16 @@ public final class SavedState {
   }
 
   /**
+   * {@return a QEMU command that starts with what was saved, as {@link #incoming(Path, Argv)}}
+   *
+   * @param file the state
+   */
+  static Argv incomingTo(Path file, Argv qemu) {
+    String open = "exec %d< \"$0\"; exec \"$@\"".formatted(DESCRIPTOR);
+    return Argv.of("sh", "-c", open, file.toString()).then(qemu).add("-S", "-incoming", "defer");
+  }
+
+  /**
    * Has a QEMU that was started with {@link #incoming} load its state; the guest goes on at the
    * next {@code cont}.
    *

@@ -45,7 +45,7 @@ public record Templates(ImageStore store, Map<Role, Template> makers) {
       }
       makers.put(
           node.role(),
-          new Template(base, cluster, node, role, probe.host(), boot, probe.qemuVersion()));
+          Template.of(base, cluster, node, role, probe.host(), boot, probe.qemuVersion()));
     }
     Templates templates = new Templates(store, makers);
     makers.forEach(
@@ -78,7 +78,7 @@ public record Templates(ImageStore store, Map<Role, Template> makers) {
   }
 
   /** What says that a template could not be made: the next try would take minutes to fail, too. */
-  private Path failure(Template maker) {
+  private Path failure(ImageMaker maker) {
     return store.work(maker.key()).resolveSibling("." + maker.key() + ".failed");
   }
 
@@ -99,10 +99,31 @@ public record Templates(ImageStore store, Map<Role, Template> makers) {
       return there.get(); // another launch has made it meanwhile
     }
     try {
-      return store.make(maker, maker.host().arch(), terminal, true);
+      Template made = held(maker, terminal).map(maker::from).orElse(maker);
+      return store.make(made, maker.vm().host().arch(), terminal, true);
     } catch (Problem problem) {
       new Plan.Write(failure(maker), problem.getMessage() + "\n", false).run();
       throw problem;
+    }
+  }
+
+  /** The boot that a template can go on from, made now unless it is there; without it, it boots. */
+  private synchronized Optional<BaseImage> held(Template template, Terminal terminal) {
+    Optional<HeldBoot> possible = HeldBoot.of(template);
+    if (possible.isEmpty() || Files.exists(failure(possible.get()))) {
+      return Optional.empty();
+    }
+    HeldBoot maker = possible.get();
+    try {
+      Optional<BaseImage> there = store.find(maker.key()).filter(BaseImage::hasMemory);
+      if (there.isPresent()) {
+        there.get().verify();
+        return there;
+      }
+      return Optional.of(store.make(maker, template.vm().host().arch(), terminal, true));
+    } catch (Problem problem) {
+      new Plan.Write(failure(maker), problem.getMessage() + "\n", false).run();
+      return Optional.empty();
     }
   }
 }

@@ -82,6 +82,8 @@ class ForkTest {
     for (Node node : nodes()) {
       Argv info = Argv.of("qemu-img", "info", "-U", real.layout().node(node).disk().toString());
       assertThat(Commands.run(info).out()).contains(Layout.cache() + "/templates/control-");
+      // their template went on from a boot that was held before cloud-init
+      assertThat(real.ssh(node.name(), "cat /proc/cmdline")).contains(" kubenet.hold ");
     }
   }
 

@@ -43,7 +43,9 @@ class HeaderTest {
           "Admission BaseImage ImageDownload ImageImport ImageOptions NodeStatus Options Preflight"
               + " ReadyAll SshSession",
           "Bake ImageBuild ImageStore",
+          "TemplateVm",
           "Template",
+          "HeldBoot",
           "Images Templates",
           "Launch");
 

@@ -90,7 +90,7 @@ class Race implements Callable<Integer> {
               "c",
               "kubenet, templates there",
               "kubenet",
-              SETUP + "; " + DESTROY,
+              DESTROY + "; " + SETUP + "; " + DESTROY, // an earlier size may have left nodes
               SETUP,
               SSH,
               "true # d goes on with it"),
