@@ -1,6 +1,7 @@
 package lib;
 
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -69,7 +70,7 @@ public record HeldBoot(TemplateVm vm, String qemuVersion) implements ImageMaker 
 
   @Override
   public void make(Path work, Terminal terminal, boolean yes) {
-    vm.make(work, Optional.empty(), "held");
+    vm.make(work, Optional.empty(), "held", Duration.ofMinutes(5));
   }
 
   @Override

@@ -1,6 +1,7 @@
 package lib;
 
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -99,7 +100,7 @@ public record Template(TemplateVm vm, Role role, String qemuVersion, Optional<Ba
 
   @Override
   public void make(Path work, Terminal terminal, boolean yes) {
-    vm.make(work, held, "settled");
+    vm.make(work, held, "settled", Duration.ofMinutes(15)); // it may install packages
   }
 
   @Override

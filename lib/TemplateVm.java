@@ -33,9 +33,7 @@ public record TemplateVm(
     Map<String, String> seed) {
   private static final String SAYS = "kubenet-fork: ";
 
-  /** Under emulation; with an accelerator it is a fifth of that. */
-  private static final Duration LIMIT = Duration.ofMinutes(15);
-
+  private static final Duration COPY = Duration.ofMinutes(10);
   private static final Duration ANSWER = Duration.ofSeconds(10);
 
   /** {@return all that what is made depends on, as a text that is other for any other} */
@@ -130,9 +128,10 @@ public record TemplateVm(
    * @param work an empty folder, which has disk, memory and devices' state afterwards
    * @param held a boot to go on from; nothing if it is to boot from the start
    * @param last the word that the guest says when it can be saved
+   * @param limit until then, under emulation; with an accelerator it is a fifth of that
    * @throws Problem with what the guest said at last, if it is another
    */
-  void make(Path work, Optional<BaseImage> held, String last) {
+  void make(Path work, Optional<BaseImage> held, String last, Duration limit) {
     Layout.Files files = files(work);
     Path runtime = Layout.of(work).runtime();
     new Plan.Folder(runtime).run();
@@ -142,7 +141,7 @@ public record TemplateVm(
     if (held.isPresent()) {
       Image.Memory from = held.get().image().memory().orElseThrow();
       Argv copy = Disk.copy(from.memory(), work.resolve(ImageMaker.MEMORY));
-      Commands.run(copy, LIMIT, line -> {}).orProblem();
+      Commands.run(copy, COPY, line -> {}).orProblem();
       command = SavedState.incomingTo(from.devices(), command);
     }
     Path errors = files.folder().resolve("errors");
@@ -151,7 +150,7 @@ public record TemplateVm(
       if (held.isPresent()) {
         goOn(process, files);
       }
-      String said = awaitWord(process, files);
+      String said = awaitWord(process, files, host.emulates() ? limit : limit.dividedBy(5));
       if (!said.startsWith(last)) {
         throw failed(said.isEmpty() ? Commands.tail(errors, 3) : said, files);
       }
@@ -188,8 +187,7 @@ public record TemplateVm(
   }
 
   /** What the guest says at last; empty if it does not. */
-  private String awaitWord(Process process, Layout.Files files) {
-    Duration limit = host.emulates() ? LIMIT : LIMIT.dividedBy(5);
+  private String awaitWord(Process process, Layout.Files files, Duration limit) {
     return Wait.until(
             limit,
             Duration.ofMillis(100),
