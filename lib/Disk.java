@@ -29,11 +29,6 @@ public final class Disk {
         .add(Argv.word(target), gib + "G");
   }
 
-  /** {@return the command that copies a file; what is a hole in it stays one} */
-  static Argv copy(Path from, Path target) {
-    return Argv.of("cp", from.toString(), target.toString());
-  }
-
   /**
    * {@return the command that packs a folder's files into an ISO 9660 image with the volume label
    * {@code cidata}, by which cloud-init finds it (cloud-init manual, "NoCloud")}

@@ -13,11 +13,11 @@ import java.util.Optional;
  * In the guest {@code image/fork.py} prepares for that, and makes the node of it.
  *
  * @param vm boots it
- * @param role of the nodes
+ * @param kind what its folder's name starts with: the role of the nodes
  * @param qemuVersion what QEMU calls itself: another one's state may not fit
  * @param held the boot that it goes on from; nothing if it boots from the start
  */
-public record Template(TemplateVm vm, Role role, String qemuVersion, Optional<BaseImage> held)
+public record Template(TemplateVm vm, String kind, String qemuVersion, Optional<BaseImage> held)
     implements ImageMaker {
   private static final String VERSION = "3";
   private static final String PROGRAM = "/run/kubenet/fork.py";
@@ -40,8 +40,16 @@ public record Template(TemplateVm vm, Role role, String qemuVersion, Optional<Ba
     String name = "template of " + node.role().word() + " nodes, of " + parent.facts().name();
     TemplateVm vm =
         new TemplateVm(
-            name, parent, cluster, node, host, boot, seed(parent, cluster, node.role(), role));
-    return new Template(vm, node.role(), qemuVersion, Optional.empty());
+            name,
+            parent,
+            cluster,
+            node,
+            host,
+            boot,
+            seed(parent, cluster, node.role(), role),
+            "settled",
+            Duration.ofMinutes(15)); // it may install packages
+    return new Template(vm, node.role().word(), qemuVersion, Optional.empty());
   }
 
   private static Map<String, String> seed(BaseImage parent, Cluster cluster, Role role, Yaml file) {
@@ -64,7 +72,7 @@ public record Template(TemplateVm vm, Role role, String qemuVersion, Optional<Ba
 
   /** {@return the same, made from a boot that was held} */
   public Template from(BaseImage boot) {
-    return new Template(vm, role, qemuVersion, Optional.of(boot));
+    return new Template(vm, kind, qemuVersion, Optional.of(boot));
   }
 
   @Override
@@ -75,7 +83,7 @@ public record Template(TemplateVm vm, Role role, String qemuVersion, Optional<Ba
   @Override
   public String key() {
     String input = VERSION + "\n" + vm.input(qemuVersion);
-    return role.word() + "-" + Digest.of(input).substring(0, 12);
+    return kind + "-" + Digest.of(input).substring(0, 12);
   }
 
   @Override
@@ -100,7 +108,7 @@ public record Template(TemplateVm vm, Role role, String qemuVersion, Optional<Ba
 
   @Override
   public void make(Path work, Terminal terminal, boolean yes) {
-    vm.make(work, held, "settled", Duration.ofMinutes(15)); // it may install packages
+    vm.make(work, held);
   }
 
   @Override

@@ -22,6 +22,8 @@ import java.util.concurrent.TimeUnit;
  * @param parent the image that its disk is based on
  * @param node one of those that will go on from it, for what all of them have: size and NICs
  * @param seed the files of its seed by their names
+ * @param last the word that the guest says when it can be saved
+ * @param limit until then, under emulation; with an accelerator it is a fifth of that
  */
 public record TemplateVm(
     String name,
@@ -30,7 +32,9 @@ public record TemplateVm(
     Node node,
     Host host,
     Boot boot,
-    Map<String, String> seed) {
+    Map<String, String> seed,
+    String last,
+    Duration limit) {
   private static final String SAYS = "kubenet-fork: ";
 
   private static final Duration COPY = Duration.ofMinutes(10);
@@ -111,13 +115,13 @@ public record TemplateVm(
             iso -> Disk.seed(host.os(), files.seedFolder(), iso),
             true,
             Disk.SEED_BYTES));
-    actions.add(
-        new Plan.Make(
-            files.disk(),
-            disk ->
-                held.map(from -> Disk.copy(from.disk(), disk))
-                    .orElseGet(() -> Disk.overlay(parent.image(), disk, node.size().diskGiB())),
-            true));
+    if (held.isPresent()) {
+      actions.add(new Plan.Copy(held.get().disk(), files.disk()));
+    } else {
+      int gib = node.size().diskGiB();
+      actions.add(
+          new Plan.Make(files.disk(), disk -> Disk.overlay(parent.image(), disk, gib), true));
+    }
     actions.addAll(Provision.copies(boot, files));
     return new Plan(actions);
   }
@@ -127,11 +131,9 @@ public record TemplateVm(
    *
    * @param work an empty folder, which has disk, memory and devices' state afterwards
    * @param held a boot to go on from; nothing if it is to boot from the start
-   * @param last the word that the guest says when it can be saved
-   * @param limit until then, under emulation; with an accelerator it is a fifth of that
    * @throws Problem with what the guest said at last, if it is another
    */
-  void make(Path work, Optional<BaseImage> held, String last, Duration limit) {
+  void make(Path work, Optional<BaseImage> held) {
     Layout.Files files = files(work);
     Path runtime = Layout.of(work).runtime();
     new Plan.Folder(runtime).run();
@@ -140,7 +142,9 @@ public record TemplateVm(
     Argv command = qemu(files, work.resolve(ImageMaker.MEMORY));
     if (held.isPresent()) {
       Image.Memory from = held.get().image().memory().orElseThrow();
-      Argv copy = Disk.copy(from.memory(), work.resolve(ImageMaker.MEMORY));
+      // by a program that keeps holes: most of it was never touched
+      Argv copy =
+          Argv.of("cp", from.memory().toString(), work.resolve(ImageMaker.MEMORY).toString());
       Commands.run(copy, COPY, line -> {}).orProblem();
       command = SavedState.incomingTo(from.devices(), command);
     }
@@ -148,9 +152,11 @@ public record TemplateVm(
     Process process = Commands.start(command, errors);
     try {
       if (held.isPresent()) {
-        goOn(process, files);
+        Vm vm = new Vm(node, files);
+        Wait.until(ANSWER, () -> vm.status().isPresent() || !process.isAlive());
+        vm.letGo();
       }
-      String said = awaitWord(process, files, host.emulates() ? limit : limit.dividedBy(5));
+      String said = awaitWord(process, files);
       if (!said.startsWith(last)) {
         throw failed(said.isEmpty() ? Commands.tail(errors, 3) : said, files);
       }
@@ -178,24 +184,17 @@ public record TemplateVm(
     }
   }
 
-  private static void goOn(Process process, Layout.Files files) throws IOException {
-    Wait.until(ANSWER, () -> Files.exists(files.qmp()) || !process.isAlive());
-    try (Qmp qmp = Qmp.connect(files.qmp(), ANSWER)) {
-      SavedState.load(qmp);
-      qmp.execute("cont");
-    }
-  }
-
   /** What the guest says at last; empty if it does not. */
-  private String awaitWord(Process process, Layout.Files files, Duration limit) {
+  private String awaitWord(Process process, Layout.Files files) {
+    Duration within = host.emulates() ? limit : limit.dividedBy(5);
     return Wait.until(
-            limit,
+            within,
             Duration.ofMillis(100),
             () -> {
               Optional<String> said = said(files.console());
               return said.isPresent() || process.isAlive() ? said : Optional.of("");
             })
-        .orElse("nothing within %d s".formatted(limit.toSeconds()));
+        .orElse("nothing within %d s".formatted(within.toSeconds()));
   }
 
   private static Optional<String> said(Path console) {

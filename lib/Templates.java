@@ -78,7 +78,7 @@ public record Templates(ImageStore store, Map<Role, Template> makers) {
   }
 
   /** What says that a template could not be made: the next try would take minutes to fail, too. */
-  private Path failure(ImageMaker maker) {
+  private Path failure(Template maker) {
     return store.work(maker.key()).resolveSibling("." + maker.key() + ".failed");
   }
 
@@ -109,11 +109,11 @@ public record Templates(ImageStore store, Map<Role, Template> makers) {
 
   /** The boot that a template can go on from, made now unless it is there; without it, it boots. */
   private synchronized Optional<BaseImage> held(Template template, Terminal terminal) {
-    Optional<HeldBoot> possible = HeldBoot.of(template);
+    Optional<Template> possible = HeldBoot.of(template);
     if (possible.isEmpty() || Files.exists(failure(possible.get()))) {
       return Optional.empty();
     }
-    HeldBoot maker = possible.get();
+    Template maker = possible.get();
     try {
       Optional<BaseImage> there = store.find(maker.key()).filter(BaseImage::hasMemory);
       if (there.isPresent()) {
