@@ -8,7 +8,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.PosixFilePermissions;
-import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.EnumMap;
@@ -50,17 +49,16 @@ public record BootRecord(Path file, Path pid) {
     }
   }
 
-  /** {@return whether the QEMU that runs was reported ready within that time} */
-  public boolean readyWithin(Duration time) {
+  /** {@return whether the QEMU that runs was reported ready then or later} */
+  public boolean readySince(Instant when) {
     try {
       Optional<Long> running = started();
-      long earliest = System.currentTimeMillis() - time.toMillis();
       return entries().stream()
           .anyMatch(
               entry ->
                   entry.leg() == Leg.READY
                       && running.equals(Optional.of(entry.start()))
-                      && entry.end() >= earliest);
+                      && entry.end() >= when.toEpochMilli());
     } catch (IOException e) {
       return false;
     }

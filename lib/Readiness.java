@@ -13,6 +13,7 @@ import java.util.Deque;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.Semaphore;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
 
@@ -30,11 +31,26 @@ import java.util.function.Supplier;
 public record Readiness(
     Vm vm, Network.Endpoint endpoint, String user, Path identity, double slowness) {
   private static final Duration POLL = Duration.ofMillis(250);
-  private static final Duration GREETING = Duration.ofSeconds(2);
+  private static final Duration GREETING = Duration.ofSeconds(2); // at first
+  private static final int PATIENCE = 8; // then that part of what was waited so far
   private static final Duration SILENCE = Duration.ofSeconds(5);
-  private static final Duration JUST_NOW = Duration.ofMinutes(1);
+
+  /**
+   * Since this process started, as setup's does for a whole launch, or launch-all's just before.
+   */
+  private static final Instant LAUNCHED =
+      ProcessHandle.current().info().startInstant().orElseGet(Instant::now).minusSeconds(60);
+
   private static final Duration CLOCK = Duration.ofSeconds(2);
   private static final Duration LOGIN = Duration.ofSeconds(20);
+
+  /**
+   * As many are asked at a time as there are cores. Under emulation a login costs a guest about a
+   * CPU-second, and asking again, because it came too late, as much: 28 nodes that were asked all
+   * at once had no answer for ten minutes.
+   */
+  private static final Semaphore ASKED =
+      new Semaphore(Runtime.getRuntime().availableProcessors(), true);
 
   /**
    * Waits in the guest's shell and prints what {@code cloud-init status} reads; to start that
@@ -76,7 +92,7 @@ public record Readiness(
       throw vm.ended();
     }
     awaitTurn(reached);
-    if (record.readyWithin(JUST_NOW)) { // launch-all has seen it; each look costs a guest seconds
+    if (record.readySince(LAUNCHED)) { // launch-all has seen it; each look costs a guest seconds
       reached.accept(Stage.SSH);
       if (goal == Stage.READY) {
         reached.accept(Stage.READY);
@@ -84,14 +100,14 @@ public record Readiness(
       return;
     }
     Deque<Ssh.Greeting> greetings = new ArrayDeque<>();
-    boolean early = silent() || !greeted(greetings);
+    boolean early = silent() || !greeted(greetings, began);
     if (early) {
       reached.accept(Stage.BOOTING);
       Wait.until(longer(SILENCE), () -> !vm.alive() || !silent());
       await(
           Stage.SSH,
           Duration.ofMinutes(2),
-          () -> greeted(greetings) ? Optional.of(true) : Optional.empty());
+          () -> greeted(greetings, began) ? Optional.of(true) : Optional.empty());
       record.ended(Leg.SSHD, Instant.now());
     }
     reached.accept(Stage.SSH);
@@ -133,6 +149,10 @@ public record Readiness(
     if (vm.isQueued()) {
       return Stage.QUEUED;
     }
+    return inTurn(this::asked);
+  }
+
+  private Stage asked() {
     if (!Ssh.greets(endpoint, longer(GREETING))) { // one look, so a patient one
       return Stage.BOOTING;
     }
@@ -174,24 +194,50 @@ public record Readiness(
     return vm.files().console().toFile().length() == 0;
   }
 
-  private boolean greeted(Deque<Ssh.Greeting> greetings) {
-    try {
-      greetings.add(Ssh.Greeting.await(endpoint, GREETING));
-      return true;
-    } catch (IOException e) {
-      return false;
-    }
+  /**
+   * Asks the more patiently the longer it has been: a try that ends too early is work for nothing.
+   */
+  private boolean greeted(Deque<Ssh.Greeting> greetings, Instant began) {
+    return inTurn(
+        () -> {
+          Duration part = Duration.between(began, Instant.now()).dividedBy(PATIENCE);
+          Duration limit = part.compareTo(GREETING) > 0 ? part : GREETING;
+          try {
+            return greetings.add(Ssh.Greeting.await(endpoint, limit));
+          } catch (IOException e) {
+            return false;
+          }
+        });
   }
 
   /** On the connection that there is, if one is left. */
   private Optional<Ssh> login(Deque<Ssh.Greeting> greetings) {
     Duration limit = longer(LOGIN);
+    return inTurn(
+        () -> {
+          try {
+            Ssh.Greeting greeting =
+                greetings.isEmpty() ? Ssh.Greeting.await(endpoint, limit) : greetings.remove();
+            return Optional.of(Ssh.login(greeting, user, hostKey(), identity, limit));
+          } catch (IOException e) {
+            return Optional.empty();
+          }
+        });
+  }
+
+  private <T> T inTurn(Supplier<T> question) {
+    if (slowness == 1) {
+      return question.get(); // with an accelerator nobody is kept from answering
+    }
     try {
-      Ssh.Greeting greeting =
-          greetings.isEmpty() ? Ssh.Greeting.await(endpoint, limit) : greetings.remove();
-      return Optional.of(Ssh.login(greeting, user, hostKey(), identity, limit));
-    } catch (IOException e) {
-      return Optional.empty();
+      ASKED.acquire();
+    } catch (InterruptedException e) {
+      throw new Problem("interrupted", "run the same again: it goes on where it stopped", e);
+    }
+    try {
+      return question.get();
+    } finally {
+      ASKED.release();
     }
   }
 

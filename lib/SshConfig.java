@@ -34,7 +34,7 @@ public final class SshConfig {
       HostKeyAlgorithms ssh-ed25519
       PreferredAuthentications publickey
       ForwardAgent no
-      ConnectTimeout 30
+      ConnectTimeout 60
       ServerAliveInterval 15
       ServerAliveCountMax 8
       LogLevel ERROR
