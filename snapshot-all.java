@@ -42,6 +42,7 @@
 //SOURCES lib/ClusterFile.java
 //SOURCES lib/Forward.java
 //SOURCES lib/Suspension.java
+//SOURCES lib/Turn.java
 //SOURCES lib/Options.java
 //SOURCES lib/Qemu.java
 //SOURCES lib/Shutdown.java

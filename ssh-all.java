@@ -42,13 +42,14 @@
 //SOURCES lib/Boot.java
 //SOURCES lib/ClusterFile.java
 //SOURCES lib/Forward.java
-//SOURCES lib/Readiness.java
 //SOURCES lib/SshConfig.java
+//SOURCES lib/Turn.java
 //SOURCES lib/Options.java
 //SOURCES lib/Qemu.java
-//SOURCES lib/ReadyAll.java
+//SOURCES lib/Readiness.java
 //SOURCES lib/SshSession.java
 //SOURCES lib/VmSession.java
+//SOURCES lib/ReadyAll.java
 //SOURCES lib/Trial.java
 //SOURCES lib/Probe.java
 //SOURCES lib/Preflight.java

@@ -37,10 +37,11 @@
 //SOURCES lib/Vm.java
 //SOURCES lib/ClusterFile.java
 //SOURCES lib/LanPort.java
-//SOURCES lib/Readiness.java
 //SOURCES lib/Stall.java
-//SOURCES lib/NodeStatus.java
+//SOURCES lib/Turn.java
 //SOURCES lib/Options.java
+//SOURCES lib/Readiness.java
+//SOURCES lib/NodeStatus.java
 //RUNTIME_OPTIONS -XX:+UseSerialGC -XX:TieredStopAtLevel=1
 
 import java.io.IOException;

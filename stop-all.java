@@ -44,6 +44,7 @@
 //SOURCES lib/ClusterFile.java
 //SOURCES lib/Forward.java
 //SOURCES lib/Suspension.java
+//SOURCES lib/Turn.java
 //SOURCES lib/VirtualIp.java
 //SOURCES lib/CloudInit.java
 //SOURCES lib/Options.java
@@ -82,8 +83,8 @@ import picocli.CommandLine.Option;
       "Example: ./jbang stop-all.java --destroy",
       "",
       "Disks and keys stay, so that launch-all.java starts the same nodes again. With "
-          + "--destroy they are removed: what will go is listed, and asked for unless --yes is "
-          + "given."
+          + "--destroy they are removed, and nodes end as if their power was cut: what will go is "
+          + "listed, and asked for unless --yes is given."
     })
 class StopAll implements Callable<Integer> {
   @Mixin private Options options;
@@ -128,6 +129,8 @@ class StopAll implements Callable<Integer> {
       Shutdown shutdown = new Shutdown(layout, terminal);
       if (suspend) {
         shutdown.suspend(nodes);
+      } else if (destroy) {
+        shutdown.cut(nodes);
       } else {
         shutdown.stop(nodes);
       }

@@ -13,7 +13,6 @@ import java.util.Deque;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.concurrent.Semaphore;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
 
@@ -45,14 +44,6 @@ public record Readiness(
   private static final Duration LOGIN = Duration.ofSeconds(20);
 
   /**
-   * As many are asked at a time as there are cores. Under emulation a login costs a guest about a
-   * CPU-second, and asking again, because it came too late, as much: 28 nodes that were asked all
-   * at once had no answer for ten minutes.
-   */
-  private static final Semaphore ASKED =
-      new Semaphore(Runtime.getRuntime().availableProcessors(), true);
-
-  /**
    * Waits in the guest's shell and prints what {@code cloud-init status} reads; to start that
    * program takes seconds under emulation. (cloud-init manual, "result.json".) Nor is {@code sleep}
    * started, which for a whole boot adds up: bash waits for input that never comes, other shells
@@ -69,13 +60,10 @@ public record Readiness(
 
   /** {@return the ladder of a node} */
   public static Readiness of(Node node, Cluster cluster, Layout layout) {
-    boolean emulated = Commands.tail(layout.node(node).launch(), 100).contains("-accel tcg");
+    Vm vm = Vm.of(node, layout);
+    double slowness = vm.emulated() ? 5 : 1;
     return new Readiness(
-        Vm.of(node, layout),
-        cluster.network().ssh(node),
-        cluster.user(),
-        layout.identity(),
-        emulated ? 5 : 1);
+        vm, cluster.network().ssh(node), cluster.user(), layout.identity(), slowness);
   }
 
   /**
@@ -149,7 +137,7 @@ public record Readiness(
     if (vm.isQueued()) {
       return Stage.QUEUED;
     }
-    return inTurn(this::asked);
+    return Turn.of(vm, this::asked);
   }
 
   private Stage asked() {
@@ -198,7 +186,8 @@ public record Readiness(
    * Asks the more patiently the longer it has been: a try that ends too early is work for nothing.
    */
   private boolean greeted(Deque<Ssh.Greeting> greetings, Instant began) {
-    return inTurn(
+    return Turn.of(
+        vm,
         () -> {
           Duration part = Duration.between(began, Instant.now()).dividedBy(PATIENCE);
           Duration limit = part.compareTo(GREETING) > 0 ? part : GREETING;
@@ -213,7 +202,8 @@ public record Readiness(
   /** On the connection that there is, if one is left. */
   private Optional<Ssh> login(Deque<Ssh.Greeting> greetings) {
     Duration limit = longer(LOGIN);
-    return inTurn(
+    return Turn.of(
+        vm,
         () -> {
           try {
             Ssh.Greeting greeting =
@@ -223,22 +213,6 @@ public record Readiness(
             return Optional.empty();
           }
         });
-  }
-
-  private <T> T inTurn(Supplier<T> question) {
-    if (slowness == 1) {
-      return question.get(); // with an accelerator nobody is kept from answering
-    }
-    try {
-      ASKED.acquire();
-    } catch (InterruptedException e) {
-      throw new Problem("interrupted", "run the same again: it goes on where it stopped", e);
-    }
-    try {
-      return question.get();
-    } finally {
-      ASKED.release();
-    }
   }
 
   private SshKey hostKey() {

@@ -35,6 +35,11 @@ public record Vm(Node node, Layout.Files files) {
     return process().isPresent();
   }
 
+  /** {@return whether its guest is emulated: its launch script says so} */
+  public boolean emulated() {
+    return Commands.tail(files.launch(), 100).contains("-accel tcg");
+  }
+
   private Optional<Long> pid() {
     try {
       String text = Files.readString(files.pid()).strip();

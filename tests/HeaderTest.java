@@ -37,7 +37,7 @@ class HeaderTest {
           "BootRecord Commands EachNode Meter Qmp RecipeFiles Wait WebProxy",
           "Lock SavedState",
           "HostSurvey LanSwitch Plan QemuImg Sessions Ssh Terminal Tool Trial Vm",
-          "Suspension",
+          "Suspension Turn",
           "DebianBuilt Download ImageMaker LanPort Probe Progress Provision Readiness Remains"
               + " RoleFiles Shutdown SnapshotSet Stall VmSession",
           "Admission BaseImage ImageDownload ImageImport ImageOptions NodeStatus Options Preflight"

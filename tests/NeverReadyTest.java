@@ -2,6 +2,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.net.Socket;
+import java.net.SocketTimeoutException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -9,6 +14,11 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Stream;
 import lib.Argv;
 import lib.Boot;
@@ -199,5 +209,72 @@ class NeverReadyTest {
         .startsWith("worker0: QEMU is not running; its console ended with:\n")
         .contains("Booting from Hard Disk", files.console().toString());
     assertThat((System.nanoTime() - start) / 1e9).isLessThan(5);
+  }
+
+  @Test
+  @Fault(
+      value = "guests that answer late, as many do at once where the host only emulates",
+      promise = "asked as many at a time as there are cores, and the longer the more patiently")
+  void guestsThatAnswerLate() throws Exception {
+    start(new Boot.ByBios(""), BootSector.WAITS.write(folder.resolve("disk.img")));
+    Wait.until(
+        Duration.ofSeconds(30), () -> Commands.tail(files.console(), 9).contains("Hard Disk"));
+    Files.writeString(files.launch(), "exec qemu-system-x86_64 -accel tcg\n");
+    int cores = Runtime.getRuntime().availableProcessors();
+    ExecutorService watchers = Executors.newCachedThreadPool();
+    try (ServerSocket late = new ServerSocket(0, 50, InetAddress.getLoopbackAddress())) {
+      AtomicInteger waiting = new AtomicInteger();
+      AtomicInteger most = new AtomicInteger();
+      watchers.execute(
+          () -> {
+            while (!late.isClosed()) {
+              accepted(late)
+                  .ifPresent(guest -> watchers.execute(() -> greet(guest, waiting, most)));
+            }
+          });
+      Network.Endpoint endpoint = new Network.Endpoint("127.0.0.1", late.getLocalPort());
+      List<Future<?>> watched = new ArrayList<>();
+      for (int i = 0; i <= cores; i++) {
+        Readiness readiness = new Readiness(vm, endpoint, USER, folder, 5);
+        watched.add(watchers.submit(() -> readiness.await(Stage.SSH, stage -> {})));
+      }
+      for (Future<?> each : watched) {
+        each.get(2, TimeUnit.MINUTES);
+      }
+      assertThat(most.get()).isEqualTo(cores);
+    }
+    watchers.shutdownNow();
+  }
+
+  private static Optional<Socket> accepted(ServerSocket server) {
+    try {
+      return Optional.of(server.accept());
+    } catch (IOException e) {
+      return Optional.empty(); // the test is over
+    }
+  }
+
+  /** Greets after 2.3 s whoever waits for that long. */
+  private static void greet(Socket guest, AtomicInteger waiting, AtomicInteger most) {
+    most.accumulateAndGet(waiting.incrementAndGet(), Math::max);
+    try (guest) {
+      guest.setSoTimeout(2300);
+      if (patient(guest)) {
+        guest.getOutputStream().write("SSH-2.0-late\r\n".getBytes(StandardCharsets.US_ASCII));
+      }
+    } catch (IOException e) {
+      // it has just given up
+    } finally {
+      waiting.decrementAndGet();
+    }
+  }
+
+  private static boolean patient(Socket guest) throws IOException {
+    try {
+      guest.getInputStream().read(); // ends when the other side gives up
+      return false;
+    } catch (SocketTimeoutException e) {
+      return true;
+    }
   }
 }

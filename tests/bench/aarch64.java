@@ -51,11 +51,12 @@
 //SOURCES ../../lib/ClusterFile.java
 //SOURCES ../../lib/Forward.java
 //SOURCES ../../lib/ImageBuild.java
-//SOURCES ../../lib/Readiness.java
 //SOURCES ../../lib/SshConfig.java
+//SOURCES ../../lib/Turn.java
 //SOURCES ../../lib/VirtualIp.java
 //SOURCES ../../lib/CloudInit.java
 //SOURCES ../../lib/Qemu.java
+//SOURCES ../../lib/Readiness.java
 //SOURCES ../../lib/VmSession.java
 //SOURCES ../../lib/Identity.java
 //SOURCES ../../lib/RoleFiles.java
