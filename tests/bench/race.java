@@ -199,7 +199,7 @@ class Race implements Callable<Integer> {
         }
       }
     } finally {
-      run(folder, DESTROY, Duration.ofMinutes(10));
+      run(folder.resolve("kubenet"), DESTROY, Duration.ofMinutes(10));
       Commands.run(Argv.of("rm", "-rf", folder.toString()), Duration.ofMinutes(5), line -> {});
     }
     table(figures);
