@@ -67,7 +67,6 @@ import lib.Shutdown;
 import lib.SnapshotSet;
 import lib.Terminal;
 import lib.Tool;
-import lib.Vm;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -131,8 +130,7 @@ class SnapshotAll implements Callable<Integer> {
     }
     try (Lock lock = Lock.take(layout)) {
       if (restore) {
-        nodes.stream().map(node -> Vm.of(node, layout)).filter(Vm::alive).forEach(Vm::quit);
-        new Shutdown(layout, terminal).stop(nodes);
+        new Shutdown(layout, terminal).cut(nodes);
         set.restore(cluster);
         terminal.line("all nodes are back at %s; launch-all.java goes on there", name);
         return 0;

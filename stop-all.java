@@ -82,9 +82,9 @@ import picocli.CommandLine.Option;
       "",
       "Example: ./jbang stop-all.java --destroy",
       "",
-      "Disks and keys stay, so that launch-all.java starts the same nodes again. With "
-          + "--destroy they are removed, and nodes end as if their power was cut: what will go is "
-          + "listed, and asked for unless --yes is given."
+      "Disks and keys stay, so that launch-all.java starts the same nodes again. "
+          + "--destroy cuts the nodes' power and removes these files too: it lists them, and asks "
+          + "unless --yes is given."
     })
 class StopAll implements Callable<Integer> {
   @Mixin private Options options;
@@ -162,6 +162,6 @@ class StopAll implements Callable<Integer> {
 
   private boolean agreed(Terminal terminal, List<Path> remains) {
     Remains.summary(remains).forEach(path -> terminal.line("will remove " + path));
-    return options.yes() || terminal.confirm("Stop these nodes and remove these files?");
+    return options.yes() || terminal.confirm("Cut these nodes' power and remove these files?");
   }
 }

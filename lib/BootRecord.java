@@ -49,7 +49,7 @@ public record BootRecord(Path file, Path pid) {
     }
   }
 
-  /** {@return whether the QEMU that runs was reported ready then or later} */
+  /** {@return whether the QEMU that runs was reported ready at {@code when} or later} */
   public boolean readySince(Instant when) {
     try {
       Optional<Long> running = started();

@@ -9,6 +9,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.Deque;
 import java.util.List;
 import java.util.Map;
@@ -31,14 +32,14 @@ public record Readiness(
     Vm vm, Network.Endpoint endpoint, String user, Path identity, double slowness) {
   private static final Duration POLL = Duration.ofMillis(250);
   private static final Duration GREETING = Duration.ofSeconds(2); // at first
-  private static final int PATIENCE = 8; // then that part of what was waited so far
+  private static final int PATIENCE = 8; // then that part of what was waited so far, up to LOGIN
   private static final Duration SILENCE = Duration.ofSeconds(5);
 
   /**
-   * Since this process started, as setup's does for a whole launch, or launch-all's just before.
+   * Nodes recorded ready since then are not asked again: all that this process sees ready, and what
+   * a launch-all just before it has seen.
    */
-  private static final Instant LAUNCHED =
-      ProcessHandle.current().info().startInstant().orElseGet(Instant::now).minusSeconds(60);
+  private static final Instant RECENTLY = Instant.now().minusSeconds(60);
 
   private static final Duration CLOCK = Duration.ofSeconds(2);
   private static final Duration LOGIN = Duration.ofSeconds(20);
@@ -74,13 +75,13 @@ public record Readiness(
    * @throws Problem naming node, stage, seconds, last console lines and log, if it does not
    */
   public void await(Stage goal, Consumer<Stage> reached) {
-    Instant began = Instant.now();
     BootRecord record = BootRecord.of(vm.files());
     if (!vm.alive()) {
       throw vm.ended();
     }
     awaitTurn(reached);
-    if (record.readySince(LAUNCHED)) { // launch-all has seen it; each look costs a guest seconds
+    Instant began = Instant.now();
+    if (record.readySince(RECENTLY) && !panicked()) { // each look costs a guest seconds
       reached.accept(Stage.SSH);
       if (goal == Stage.READY) {
         reached.accept(Stage.READY);
@@ -137,7 +138,7 @@ public record Readiness(
     if (vm.isQueued()) {
       return Stage.QUEUED;
     }
-    return Turn.of(vm, this::asked);
+    return silent() ? Stage.BOOTING : Turn.of(vm, this::asked);
   }
 
   private Stage asked() {
@@ -189,8 +190,12 @@ public record Readiness(
     return Turn.of(
         vm,
         () -> {
+          if (!vm.alive()) {
+            return false;
+          }
           Duration part = Duration.between(began, Instant.now()).dividedBy(PATIENCE);
-          Duration limit = part.compareTo(GREETING) > 0 ? part : GREETING;
+          Duration limit =
+              Collections.max(List.of(GREETING, Collections.min(List.of(part, LOGIN))));
           try {
             return greetings.add(Ssh.Greeting.await(endpoint, limit));
           } catch (IOException e) {

@@ -12,8 +12,8 @@ public record Shutdown(Layout layout, Terminal terminal) {
   private static final Duration QUIT = Duration.ofSeconds(10);
 
   /**
-   * Stops nodes in order; returns when no QEMU of theirs lives. Guests that are emulated stop as
-   * many at a time as there are cores: 28 at once on 2 cores did not within the limit.
+   * Shuts nodes down; returns when no QEMU of theirs lives. Emulated guests stop as many at a time
+   * as there are cores: 28 at once on 2 cores did not within the limit.
    *
    * @throws Problem naming each node whose QEMU outlives even a kill
    */
@@ -81,18 +81,22 @@ public record Shutdown(Layout layout, Terminal terminal) {
     return Optional.empty();
   }
 
+  /** Whether the guest ends by itself within the limit. */
   private static boolean powerDown(Vm vm) {
-    // a guest that waits before its first instruction, or is paused, would not see the button
-    if (vm.status().filter("running"::equals).isEmpty()) {
-      return false;
-    }
     boolean pressed =
         Turn.of(
             vm,
             () -> {
-              boolean told = tell(vm::powerDown);
-              Wait.until(TURN, () -> !told || !vm.alive()); // who hangs holds nobody up for long
-              return told;
+              if (!vm.alive()) {
+                return true; // it has ended by itself meanwhile
+              }
+              // who waits before the first instruction, or is paused, would not see the button
+              boolean off = vm.status().filter(status -> !status.equals("running")).isPresent();
+              if (off || !tell(vm::powerDown)) {
+                return false;
+              }
+              Wait.until(TURN, () -> !vm.alive()); // who hangs holds nobody up for long
+              return true;
             });
     return pressed && Wait.until(POWER_DOWN, () -> !vm.alive());
   }

@@ -10,10 +10,11 @@ import java.util.Optional;
  * Makes a template: a VM that was booted once for all nodes of a role, saved with its memory when
  * cloud-init had done the role's work. A node forked from it is an overlay of its disk and a
  * private view of its memory, of which the host holds each page that no node has changed only once.
- * In the guest {@code image/fork.py} prepares for that, and makes the node of it.
+ * In the guest {@code image/fork.py} prepares for that, and makes the node of it. A {@link
+ * HeldBoot} is made in the same way.
  *
  * @param vm boots it
- * @param kind what its folder's name starts with: the role of the nodes
+ * @param kind what its folder's name starts with: the role of the nodes, or {@code held}
  * @param qemuVersion what QEMU calls itself: another one's state may not fit
  * @param held the boot that it goes on from; nothing if it boots from the start
  */

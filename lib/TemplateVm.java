@@ -154,7 +154,7 @@ public record TemplateVm(
       if (held.isPresent()) {
         Vm vm = new Vm(node, files);
         Wait.until(ANSWER, () -> vm.status().isPresent() || !process.isAlive());
-        vm.letGo();
+        letGo(vm, errors);
       }
       String said = awaitWord(process, files);
       if (!said.startsWith(last)) {
@@ -181,6 +181,14 @@ public record TemplateVm(
     } finally {
       process.destroyForcibly();
       Commands.run(Argv.of("rm", "-rf", runtime.toString()));
+    }
+  }
+
+  private void letGo(Vm vm, Path errors) {
+    try {
+      vm.letGo();
+    } catch (Problem e) {
+      throw failed("its held boot can't go on: " + Commands.tail(errors, 3), vm.files());
     }
   }
 
