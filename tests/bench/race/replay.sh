@@ -118,6 +118,7 @@ down() {
   sleep 2
   for pid in $(ip netns pids "$net"); do kill "$pid"; done
   ip netns delete "$net"
+  rm -rf "${dir:?}"/* # the next run begins where this one did: without disks, keys and known hosts
 }
 
 case $1 in
