@@ -6,6 +6,7 @@
 //DEPS info.picocli:picocli:4.7.7
 //SOURCES lib/Argv.java
 //SOURCES lib/Digest.java
+//SOURCES lib/EthernetSwitch.java
 //SOURCES lib/Image.java
 //SOURCES lib/Leg.java
 //SOURCES lib/Meter.java

@@ -5,6 +5,7 @@
 //MAIN PrepareHost
 //DEPS info.picocli:picocli:4.7.7
 //SOURCES lib/Argv.java
+//SOURCES lib/EthernetSwitch.java
 //SOURCES lib/HostsFile.java
 //SOURCES lib/Image.java
 //SOURCES lib/Meter.java

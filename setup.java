@@ -8,6 +8,7 @@
 //SOURCES ssh-all.java
 //SOURCES lib/Argv.java
 //SOURCES lib/Digest.java
+//SOURCES lib/EthernetSwitch.java
 //SOURCES lib/Image.java
 //SOURCES lib/Leg.java
 //SOURCES lib/Meter.java

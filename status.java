@@ -5,6 +5,7 @@
 //MAIN Status
 //DEPS info.picocli:picocli:4.7.7
 //SOURCES lib/Argv.java
+//SOURCES lib/EthernetSwitch.java
 //SOURCES lib/Leg.java
 //SOURCES lib/Meter.java
 //SOURCES lib/Problem.java

@@ -62,7 +62,7 @@ public record LanPort(Vm vm, LanSwitch lan) {
   private String add(Qmp qmp) throws IOException {
     Qmp.Refusal refusal = null;
     for (String suffix : IDS) {
-      List<Map<String, Object>> uplink = Network.User.uplink(lan.folder(), suffix);
+      List<Map<String, Object>> uplink = Network.User.uplink(lan.socket(), suffix);
       try {
         qmp.execute("netdev_add", uplink.get(0));
         qmp.execute("netdev_add", uplink.get(1));

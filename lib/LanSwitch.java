@@ -1,6 +1,8 @@
 package lib;
 
 import java.io.IOException;
+import java.net.URI;
+import java.net.URL;
 import java.net.UnixDomainSocketAddress;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
@@ -8,21 +10,24 @@ import java.nio.file.Path;
 import java.nio.file.attribute.FileTime;
 import java.time.Duration;
 
-/** The cluster LAN of network {@code user}: a {@code vde_switch} that connects the VMs. */
-public record LanSwitch(Path folder) {
+/** The cluster LAN of network {@code user}: an {@link EthernetSwitch} that connects the VMs. */
+public record LanSwitch(Path socket) {
   /** The title of its tmux pane. */
   public static final String TITLE = "lan";
 
   /** {@return the command that runs it in the foreground} */
   public Argv command() {
-    // its folder is private already; mode 600 keeps the sockets in it so as well
-    return Argv.of("vde_switch").option("-sock", Argv.word(folder)).option("-mode", "600");
+    // the classes of the script that runs: nothing is compiled for it
+    URL classes = EthernetSwitch.class.getProtectionDomain().getCodeSource().getLocation();
+    Path java = Path.of(System.getProperty("java.home"), "bin", "java");
+    return Argv.of(java.toString(), "-Xmx64m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+        .option("-cp", Path.of(URI.create(classes.toString())))
+        .option(EthernetSwitch.class.getName(), socket);
   }
 
   /** {@return whether it answers on its socket; a socket file that a dead one left does not} */
   public boolean alive() {
-    try (SocketChannel channel =
-        SocketChannel.open(UnixDomainSocketAddress.of(folder.resolve("ctl")))) {
+    try (SocketChannel channel = SocketChannel.open(UnixDomainSocketAddress.of(socket))) {
       return channel.isConnected();
     } catch (IOException e) {
       return false;
@@ -35,18 +40,18 @@ public record LanSwitch(Path folder) {
    * @throws IOException if there is no socket
    */
   public FileTime since() throws IOException {
-    return Files.getLastModifiedTime(folder.resolve("ctl"));
+    return Files.getLastModifiedTime(socket);
   }
 
   /**
    * Waits until it answers.
    *
-   * @throws Problem after five seconds
+   * @throws Problem after 30 seconds
    */
   public void awaitAlive() {
-    if (!Wait.until(Duration.ofSeconds(5), this::alive)) {
+    if (!Wait.until(Duration.ofSeconds(30), this::alive)) {
       throw new Problem(
-          "the LAN switch does not answer on " + folder.resolve("ctl"),
+          "the LAN switch does not answer on " + socket,
           "see why by running it: " + command().toShell());
     }
   }

@@ -47,9 +47,6 @@ public final class Launch {
     List<Tool> tools = new ArrayList<>();
     tools.add(Tool.qemu(Host.Arch.current()));
     tools.addAll(List.of(Tool.isoMaker(os), Tool.TMUX, Tool.SSH, Tool.SSH_KEYGEN));
-    if (cluster.network() instanceof Network.User) {
-      tools.add(Tool.VDE_SWITCH);
-    }
     if (Files.exists(Path.of("/etc/debian_version"))) {
       tools.add(Tool.debianFirmware(Host.Arch.current()));
     }

@@ -116,9 +116,9 @@ public record Layout(Path state, Path runtime) {
     return state.resolve("restoring");
   }
 
-  /** {@return the LAN switch's socket folder} */
+  /** {@return the LAN switch's socket} */
   public Path lan() {
-    return runtime.resolve("lan");
+    return runtime.resolve("lan.socket");
   }
 
   /** {@return the paths of one node} */

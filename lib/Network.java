@@ -1,6 +1,7 @@
 package lib;
 
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -41,7 +42,7 @@ public sealed interface Network {
   /**
    * {@return the NICs of a node, in the guest's order}
    *
-   * @param lan folder of the LAN switch's socket (used by {@link User})
+   * @param lan the LAN switch's socket (used by {@link User})
    */
   List<Nic> nics(Node node, Path lan);
 
@@ -65,11 +66,12 @@ public sealed interface Network {
 
   /**
    * No root on any system: {@code wan} is QEMU's user networking (outbound, and SSH forwarded from
-   * 127.0.0.1 only), {@code lan} a port of a {@code vde_switch} that connects the nodes.
+   * 127.0.0.1 only), {@code lan} a port of the {@link EthernetSwitch} that connects the nodes.
    *
-   * <p>QEMU connects to the switch once and never again. So the NIC is in a hub inside QEMU, and
-   * the switch in another port of that hub: there it can be taken out and put in again while the
-   * guest runs, which sees nothing of it but frames that got lost.
+   * <p>QEMU connects to the switch once; to do it again by itself is only in QEMU 8.0 and later. So
+   * the NIC is in a hub inside QEMU, and the switch in another port of that hub: there it can be
+   * taken out and put in again while the guest runs, which sees nothing of it but frames that got
+   * lost.
    */
   record User() implements Network {
     /** What QEMU's user networking uses inside (QEMU manual, "-netdev user", net=). */
@@ -100,9 +102,12 @@ public sealed interface Network {
      */
     public static List<Map<String, Object>> uplink(Path lan, String suffix) {
       Map<String, Object> plug = new LinkedHashMap<>();
-      plug.put("type", "vde");
+      plug.put("type", "stream");
       plug.put("id", "switch" + suffix);
-      plug.put("sock", lan.toString());
+      Map<String, Object> address = new LinkedHashMap<>();
+      address.put("type", "unix");
+      address.put("path", lan.toString());
+      plug.put("addr", address);
       Map<String, Object> port = new LinkedHashMap<>();
       port.put("type", "hubport");
       port.put("id", "uplink" + suffix);
@@ -112,12 +117,17 @@ public sealed interface Network {
     }
 
     private static String netdev(Map<String, Object> added) {
-      Object[] keysAndValues =
-          added.entrySet().stream()
-              .skip(1) // the type is the leading word
-              .flatMap(entry -> Stream.of(entry.getKey(), entry.getValue()))
-              .toArray();
-      return Argv.suboptions(added.get("type").toString(), keysAndValues);
+      List<Object> keysAndValues = new ArrayList<>();
+      added.forEach(
+          (key, value) -> {
+            if (value instanceof Map<?, ?> nested) {
+              nested.forEach(
+                  (inner, word) -> keysAndValues.addAll(List.of(key + "." + inner, word)));
+            } else if (!key.equals("type")) { // which is the leading word
+              keysAndValues.addAll(List.of(key, value));
+            }
+          });
+      return Argv.suboptions(added.get("type").toString(), keysAndValues.toArray());
     }
 
     @Override

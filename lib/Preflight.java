@@ -107,46 +107,29 @@ public final class Preflight {
     preflight.orProblem();
   }
 
-  /** Checks whether this host's QEMU is new enough, and was built with what a network needs. */
+  /** Checks whether this host's QEMU is new enough for a network. */
   public static void qemu(Probe probe, Network network) {
     Preflight preflight = new Preflight();
-    preflight.qemuVersion(probe);
-    if (network instanceof Network.User && !probe.qemuVersion().isEmpty()) {
-      Argv help = Argv.of(probe.host().arch().qemu(), "-machine", "none", "-netdev", "help");
-      lanBackend(Commands.run(help).out()).ifPresent(preflight.obstacles::add);
-    }
+    preflight.qemuVersion(probe, network);
     preflight.orProblem();
   }
 
-  /**
-   * {@return what is wrong with a QEMU that can't connect the nodes of network {@code user}:
-   * Ubuntu, unlike Debian, builds its own without VDE, as vde2 is in another part of its archive}
-   *
-   * @param netdevs what {@code -netdev help} prints
-   */
-  public static Optional<Problem> lanBackend(String netdevs) {
-    return netdevs.lines().anyMatch("vde"::equals)
-        ? Optional.empty()
-        : Optional.of(
-            new Problem(
-                "this QEMU is built without `-netdev vde`, which connects the nodes",
-                "use `network: bridge` in cluster.yaml (Linux), or a QEMU that is built with it"));
-  }
-
   /** Measured and reported minimums: README, "Requirements". */
-  private void qemuVersion(Probe probe) {
+  private void qemuVersion(Probe probe, Network network) {
     Host host = probe.host();
-    // 6.2 is that of Ubuntu 22.04, the oldest system that kubenet is built for
-    String least = "6.2.0";
-    if (host.os() == Host.Os.DARWIN) {
-      // vmnet came with 7.1, `stream` and `dgram` with 7.2 (QEMU's ChangeLog); before 8.2.1 guests
-      // on newer Apple chips do not boot (QEMU issue #1990)
-      least = host.arch() == Host.Arch.AARCH64 ? "8.2.1" : "7.2.0";
+    // `stream` and `dgram`, which connect the nodes, came with 7.2, vmnet with 7.1 (QEMU's
+    // ChangeLog)
+    String least = "7.2.0";
+    String hint = "upgrade QEMU with the system's package manager";
+    if (host.os() == Host.Os.DARWIN && host.arch() == Host.Arch.AARCH64) {
+      least = "8.2.1"; // before, guests on newer Apple chips do not boot (QEMU issue #1990)
+    } else if (network instanceof Network.Bridge) {
+      least = "6.2.0"; // that of Ubuntu 22.04, the oldest system that kubenet is built for
+    } else if (host.os() == Host.Os.LINUX) {
+      hint += ", or use `network: bridge` in cluster.yaml, for which 6.2.0 will do";
     }
     if (!probe.qemuVersion().isEmpty() && older(probe.qemuVersion(), least)) {
-      obstacle(
-          "QEMU " + probe.qemuVersion() + " is too old, " + least + " is needed",
-          "upgrade QEMU with the system's package manager");
+      obstacle("QEMU " + probe.qemuVersion() + " is too old, " + least + " is needed", hint);
     }
   }
 

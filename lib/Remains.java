@@ -41,7 +41,7 @@ public final class Remains {
               layout.hosts(),
               layout.lock()));
       paths.add(layout.state());
-      paths.addAll(tree(layout.lan())); // a switch that was killed leaves its sockets
+      paths.add(layout.lan()); // the switch leaves its socket
       paths.add(layout.runtime());
     }
     return paths.stream().filter(Files::exists).toList();

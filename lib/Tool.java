@@ -20,7 +20,6 @@ import java.util.Set;
 public record Tool(String program, String apt, String dnf, String pacman, String brew) {
   public static final Tool QEMU_IMG =
       new Tool("qemu-img", "qemu-utils", "qemu-img", "qemu-img", "qemu");
-  public static final Tool VDE_SWITCH = new Tool("vde_switch", "vde2", "vde2", "vde2", "vde");
   public static final Tool TMUX = same("tmux");
   public static final Tool SSH =
       new Tool("ssh", "openssh-client", "openssh-clients", "openssh", "");
@@ -54,9 +53,6 @@ public record Tool(String program, String apt, String dnf, String pacman, String
           "newuidmap", "shadow",
           "mmdebstrap", "");
 
-  /** What MacPorts calls otherwise than Homebrew. */
-  private static final Map<String, String> PORTS = Map.of("vde_switch", "vde2");
-
   /** How a host installs packages. */
   public enum Manager {
     APT("apt-get", Argv.of("apt-get", "install", "--yes", "--no-install-recommends")),
@@ -65,7 +61,7 @@ public record Tool(String program, String apt, String dnf, String pacman, String
     /** openSUSE; names are Fedora's but for {@link #SUSE}. */
     ZYPPER("zypper", Argv.of("zypper", "--non-interactive", "install")),
     BREW("brew", Argv.of("brew", "install")),
-    /** MacPorts; names are Homebrew's but for {@link #PORTS}. */
+    /** MacPorts; names are Homebrew's. */
     PORT("port", Argv.of("port", "-N", "install"));
 
     private final String program;
@@ -143,8 +139,7 @@ public record Tool(String program, String apt, String dnf, String pacman, String
       case DNF -> dnf;
       case PACMAN -> pacman;
       case ZYPPER -> SUSE.getOrDefault(program, dnf);
-      case BREW -> brew;
-      case PORT -> brew.isEmpty() ? "" : PORTS.getOrDefault(program, brew);
+      case BREW, PORT -> brew;
     };
   }
 }

@@ -43,6 +43,11 @@ final class Golden {
     }
   }
 
+  /** {@return a command of this Java with fixed words for its program and for its classes} */
+  static String withoutThisJava(String text) {
+    return text.replaceAll("\\S+/bin/java (.*) -cp \\S+", "JAVA $1 -cp CLASSES");
+  }
+
   /** The golden files that no test has asked for yet: after a whole run these are left-overs. */
   static List<String> unasked() {
     if (!Files.isDirectory(FOLDER)) {

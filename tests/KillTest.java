@@ -124,7 +124,7 @@ class KillTest {
 
   private void powerCut() {
     List<ProcessHandle> all =
-        List.of("qemu-system", "vde_switch", "forward.sh").stream()
+        List.of("qemu-system", "EthernetSwitch", "forward.sh").stream()
             .flatMap(word -> tiny.processes(word).stream())
             .map(line -> Long.parseLong(line.split(" ")[0]))
             .flatMap(pid -> ProcessHandle.of(pid).stream())

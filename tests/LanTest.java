@@ -87,7 +87,7 @@ class LanTest {
         tiny.lan().awaitAlive();
         half.connect(); // and the gateway's not
         try (Qmp qmp = Qmp.connect(tiny.vm("gateway").files().qmp(), ANSWER)) {
-          qmp.execute("netdev_add", Network.User.uplink(tiny.lan().folder(), "-1").get(0));
+          qmp.execute("netdev_add", Network.User.uplink(tiny.lan().socket(), "-1").get(0));
         }
         assertThat(half.lost()).isFalse();
         assertThat(worker.getsFrom(gateway)).isFalse();
@@ -103,7 +103,7 @@ class LanTest {
   }
 
   private void killSwitch() {
-    long pid = Long.parseLong(tiny.processes("vde_switch").get(0).split(" ")[0]);
+    long pid = Long.parseLong(tiny.processes("EthernetSwitch").get(0).split(" ")[0]);
     TinyCluster.kill(ProcessHandle.of(pid).orElseThrow());
   }
 

@@ -122,7 +122,6 @@ class LanTrafficTest {
   }
 
   private Process lan() throws IOException {
-    // its standard input is a pipe that stays open: at its end the switch would end
     Process process = new ProcessBuilder(lan.command().toList()).start();
     started.add(process);
     lan.awaitAlive();

@@ -50,7 +50,7 @@ class LayoutTest {
       assertThat(layout.state()).isEqualTo(Path.of(state).toAbsolutePath());
       assertThat(layout.runtime().toString())
           .matches("/tmp/kubenet-[A-Za-z0-9_-]{1,20}-[0-9a-f]{8}");
-      // what macOS leaves room for; vde_switch adds a name of its own
+      // what macOS leaves room for
       assertThat(layout.runtime().resolve(longest).toString().getBytes(StandardCharsets.UTF_8))
           .hasSizeLessThan(80);
     }

@@ -25,7 +25,7 @@ class NetworkTest {
                     "lan",
                     List.of(
                         "hubport,id=lan,hubid=0",
-                        "vde,id=switch,sock=/run/a,,b/lan",
+                        "stream,id=switch,addr.type=unix,addr.path=/run/a,,b/lan",
                         "hubport,id=uplink,hubid=0,netdev=switch"),
                     "52:54:00:4c:00:04")));
     assertThat(network.ssh(node)).isEqualTo(new Network.Endpoint("127.0.0.1", 2204));

@@ -137,8 +137,7 @@ class QemuTest {
       try {
         files(lab);
         if (test.network() instanceof Network.User) {
-          LanSwitch lan = new LanSwitch(run.resolve("lan"));
-          // it ends when its standard input does
+          LanSwitch lan = new LanSwitch(run.resolve("lan.socket"));
           started.add(new ProcessBuilder(lan.command().toList()).start());
           lan.awaitAlive();
         }

@@ -195,7 +195,7 @@ final class TinyCluster implements AutoCloseable {
     }
     assertThat(lan().alive()).as("the LAN switch answers").isTrue();
     assertThat(processes("qemu-system")).as("QEMUs").hasSize(2);
-    assertThat(processes("vde_switch")).as("LAN switches").hasSize(1);
+    assertThat(processes("EthernetSwitch")).as("LAN switches").hasSize(1);
     assertThat(panes())
         .containsExactlyInAnyOrder(
             "lan lan alive", "vms gateway alive", "vms worker0 alive", "forward forward alive");

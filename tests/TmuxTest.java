@@ -62,6 +62,7 @@ class TmuxTest {
   private static String text(List<Argv> commands) {
     return commands.stream()
         .map(command -> command.toShell().replace(" ';' ", " \\\n  ';' ") + "\n")
+        .map(Golden::withoutThisJava)
         .collect(Collectors.joining("\n"));
   }
 

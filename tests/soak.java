@@ -21,6 +21,7 @@
 //SOURCES ../lib/Wait.java
 //SOURCES ../lib/YamlFields.java
 //SOURCES ../lib/Host.java
+//SOURCES ../lib/EthernetSwitch.java
 //SOURCES ../lib/LanSwitch.java
 //SOURCES ../lib/Layout.java
 //SOURCES ../lib/Network.java
@@ -90,7 +91,7 @@ class Soak implements Callable<Integer> {
     KILL_RESTORE(Soak::killRestore),
     KILL_A_VM(soak -> soak.kill("qemu-system", 1)),
     KILL_ALL_VMS(soak -> soak.kill("qemu-system", 9)),
-    KILL_THE_SWITCH(soak -> soak.kill("vde_switch", 1)),
+    KILL_THE_SWITCH(soak -> soak.kill("EthernetSwitch", 1)),
     KILL_THE_FORWARD(soak -> soak.kill("forward.sh", 1)),
     KILL_TMUX(Soak::killTmux),
     POWER_CUT(Soak::powerCut);

@@ -6,6 +6,7 @@
 //DEPS info.picocli:picocli:4.7.7
 //SOURCES ../../lib/Argv.java
 //SOURCES ../../lib/Digest.java
+//SOURCES ../../lib/EthernetSwitch.java
 //SOURCES ../../lib/Image.java
 //SOURCES ../../lib/Leg.java
 //SOURCES ../../lib/Meter.java
@@ -171,7 +172,6 @@ class Aarch64Bench implements Callable<Integer> {
     Provision.ssh(cluster, layout).run();
     provision.files(node).run();
     LanSwitch lan = new LanSwitch(layout.lan());
-    // it ends when its standard input does
     Process wires = new ProcessBuilder(lan.command().toList()).start();
     lan.awaitAlive();
     terminal.line("\n%s: %s", way, provision.command(node).toShellLines());

@@ -5,6 +5,7 @@
 //MAIN PlainImage
 //SOURCES ../../lib/Argv.java
 //SOURCES ../../lib/Digest.java
+//SOURCES ../../lib/EthernetSwitch.java
 //SOURCES ../../lib/Image.java
 //SOURCES ../../lib/Meter.java
 //SOURCES ../../lib/Problem.java

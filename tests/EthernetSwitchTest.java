@@ -1,0 +1,206 @@
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.DataInputStream;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.net.UnixDomainSocketAddress;
+import java.nio.ByteBuffer;
+import java.nio.channels.Channels;
+import java.nio.channels.SocketChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import lib.LanSwitch;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+/** The LAN switch as the process that it is; what speaks to it here speaks as QEMU does. */
+class EthernetSwitchTest {
+  private static final long BROADCAST = 0xffff_ffff_ffffL;
+
+  private Path folder;
+  private LanSwitch lan;
+  private Process process;
+
+  @BeforeEach
+  void start() throws IOException {
+    folder = Files.createTempDirectory(Path.of("/tmp"), "kubenet-test-");
+    lan = new LanSwitch(folder.resolve("lan.socket"));
+    process = run();
+  }
+
+  @AfterEach
+  void end() throws IOException {
+    process.destroyForcibly().onExit().join();
+    Lab.remove(folder);
+  }
+
+  private Process run() throws IOException {
+    Process started =
+        new ProcessBuilder(lan.command().toList())
+            .redirectErrorStream(true)
+            .redirectOutput(folder.resolve("said").toFile())
+            .start();
+    lan.awaitAlive();
+    return started;
+  }
+
+  @Test
+  void framesGoWhereTheirDestinationIs() throws Exception {
+    try (Port one = new Port(1);
+        Port two = new Port(2);
+        Port three = new Port(3)) {
+      one.send(BROADCAST, "to all");
+      assertThat(two.next()).isEqualTo("1 to all");
+      assertThat(three.next()).isEqualTo("1 to all");
+
+      two.send(1, "an answer");
+      assertThat(one.next()).isEqualTo("2 an answer");
+
+      three.send(9, "for nobody yet known");
+      assertThat(one.next()).isEqualTo("3 for nobody yet known");
+      assertThat(two.next()).isEqualTo("3 for nobody yet known");
+
+      one.send(3, "for three");
+      one.send(BROADCAST, "to all again");
+      assertThat(three.next()).isEqualTo("1 for three");
+      assertThat(three.next()).isEqualTo("1 to all again");
+      assertThat(two.next()).as("the first that came to it").isEqualTo("1 to all again");
+    }
+    assertThat(Files.readString(folder.resolve("said")))
+        .isEqualTo(
+            """
+            LAN switch on %s
+            port 1: 00:00:00:00:00:01
+            port 2: 00:00:00:00:00:02
+            port 3: 00:00:00:00:00:03
+            """
+                .formatted(lan.socket()));
+  }
+
+  @Test
+  void anAddressMovesWithWhoHasIt() throws Exception {
+    try (Port one = new Port(1);
+        Port two = new Port(2);
+        Port three = new Port(3)) {
+      two.send(BROADCAST, "here");
+      assertThat(one.next()).isEqualTo("2 here");
+      assertThat(three.next()).isEqualTo("2 here");
+      try (Port taker = new Port(2)) {
+        taker.send(BROADCAST, "here now");
+        assertThat(one.next()).isEqualTo("2 here now");
+        one.send(2, "for the taker");
+        assertThat(taker.next()).isEqualTo("1 for the taker");
+      }
+      // it left, and its address with it
+      assertThat(three.next()).isEqualTo("2 here now");
+      do {
+        one.send(2, "for who has it");
+      } while (!three.next().equals("1 for who has it"));
+    }
+  }
+
+  @Test
+  @Fault(
+      value = "a node that does not read what it is sent, such as a paused one",
+      promise = "the others go on; it gets whole frames when it reads again")
+  void whoDoesNotReadHoldsNobodyUp() throws Exception {
+    try (Port sender = new Port(1);
+        Port reader = new Port(2);
+        Port paused = new Port(3)) {
+      paused.send(BROADCAST, "here");
+      assertThat(sender.next()).isEqualTo("3 here");
+      assertThat(reader.next()).isEqualTo("3 here");
+      String large = "x".repeat(1400);
+      for (int i = 0; i < 20_000; i++) { // 28 MB, more than any queue
+        sender.send(BROADCAST, i + large);
+        assertThat(reader.next()).isEqualTo("1 " + i + large);
+      }
+      int before = -1;
+      for (int frame = 0; frame < 100; frame++) {
+        String got = paused.next();
+        assertThat(got).endsWith(large);
+        int number = Integer.parseInt(got.substring(2, got.length() - large.length()));
+        assertThat(number).isGreaterThan(before);
+        before = number;
+      }
+    }
+  }
+
+  @Test
+  @Fault(
+      value = "something else than a QEMU connects to the LAN switch",
+      promise = "it is put out; the LAN goes on")
+  void nonsenseIsPutOut() throws Exception {
+    try (Port one = new Port(1);
+        Port two = new Port(2);
+        Port stranger = new Port(3)) {
+      stranger.channel.write(ByteBuffer.wrap("GET / HTTP/1.1\r\n\r\n".getBytes()));
+      assertThat(stranger.channel.read(ByteBuffer.allocate(1))).isEqualTo(-1);
+      try (Port shy = new Port(4)) {
+        shy.channel.write(ByteBuffer.wrap(new byte[] {0, 0})); // and leaves
+      }
+      one.send(BROADCAST, "");
+      assertThat(two.next()).isEqualTo("1 ");
+    }
+  }
+
+  @Test
+  void whatAKilledOneLeftIsReplaced() throws Exception {
+    process.destroyForcibly().onExit().join();
+    assertThat(lan.socket()).exists();
+    assertThat(lan.alive()).isFalse();
+
+    process = run();
+    assertThat(lan.alive()).isTrue();
+  }
+
+  /** A QEMU with one NIC, whose address is its number. */
+  private final class Port implements AutoCloseable {
+    private final SocketChannel channel;
+    private final DataInputStream in;
+    private final long address;
+
+    Port(long address) throws IOException {
+      this.address = address;
+      channel = SocketChannel.open(UnixDomainSocketAddress.of(lan.socket()));
+      in = new DataInputStream(Channels.newInputStream(channel));
+    }
+
+    void send(long destination, String text) throws IOException {
+      byte[] bytes = text.getBytes();
+      ByteBuffer frame = ByteBuffer.allocate(4 + 14 + bytes.length);
+      frame.putInt(14 + bytes.length);
+      frame.putShort((short) (destination >>> 32)).putInt((int) destination);
+      frame.putShort((short) (address >>> 32)).putInt((int) address);
+      frame.putShort((short) 0x88b5).put(bytes).flip();
+      while (frame.hasRemaining()) {
+        channel.write(frame);
+      }
+    }
+
+    /** The next frame that comes within ten seconds: its source and text. */
+    String next() throws InterruptedException, ExecutionException, TimeoutException {
+      return CompletableFuture.supplyAsync(this::read).get(10, TimeUnit.SECONDS);
+    }
+
+    private String read() {
+      try {
+        byte[] frame = new byte[in.readInt()];
+        in.readFully(frame);
+        return frame[11] + " " + new String(frame, 14, frame.length - 14);
+      } catch (IOException e) {
+        throw new UncheckedIOException(e);
+      }
+    }
+
+    @Override
+    public void close() throws IOException {
+      channel.close();
+    }
+  }
+}
