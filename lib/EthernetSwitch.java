@@ -10,6 +10,7 @@ import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -35,6 +36,12 @@ public final class EthernetSwitch {
   /** What waits for a port that does not read, in bytes; a switch has some 100 KiB. */
   private static final int QUEUE = 1 << 18;
 
+  /** As many may connect at once; macOS refuses more. */
+  private static final int BACKLOG = 1024;
+
+  /** After so long without a frame it looks whether anybody can still come. */
+  private static final int QUIET_MILLIS = 10_000;
+
   /** More addresses than these are no cluster: all are forgotten, and learned again. */
   private static final int MOST_ADDRESSES = 4096;
 
@@ -45,7 +52,6 @@ public final class EthernetSwitch {
   private final ServerSocketChannel server;
   private final List<Port> ports = new ArrayList<>();
   private final Map<Long, Port> seen = new HashMap<>();
-  private int numbers;
 
   private EthernetSwitch(Selector selector, ServerSocketChannel server) {
     this.selector = selector;
@@ -53,10 +59,10 @@ public final class EthernetSwitch {
   }
 
   /**
-   * Runs until it is killed.
+   * Runs until it is killed, or its socket is gone.
    *
-   * @param arguments the path of the socket, in a folder that is its owner's alone. A file that a
-   *     killed one left there is replaced.
+   * @param arguments the path of the socket, in a folder that is its owner's alone. What a killed
+   *     one left there is replaced.
    * @throws IOException if the socket can't be made
    */
   public static void main(String... arguments) throws IOException {
@@ -64,19 +70,19 @@ public final class EthernetSwitch {
     Files.deleteIfExists(socket);
     try (Selector selector = Selector.open();
         ServerSocketChannel server = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
-      server.bind(UnixDomainSocketAddress.of(socket));
+      server.bind(UnixDomainSocketAddress.of(socket), BACKLOG);
+      Files.setPosixFilePermissions(socket, PosixFilePermissions.fromString("rw-------"));
       server.configureBlocking(false);
       SelectionKey accepting = server.register(selector, SelectionKey.OP_ACCEPT);
       System.out.println("LAN switch on " + socket);
-      new EthernetSwitch(selector, server).run(accepting);
+      new EthernetSwitch(selector, server).run(accepting, socket);
     }
   }
 
-  private void run(SelectionKey accepting) throws IOException {
-    while (true) {
-      selector.select();
+  private void run(SelectionKey accepting, Path socket) throws IOException {
+    while (selector.select(QUIET_MILLIS) > 0 || Files.exists(socket)) {
       if (selector.selectedKeys().remove(accepting)) {
-        connect(); // first, so that who is new gets the frames of all
+        connect(); // before frames are read, so that whoever has connected gets them
       }
       for (SelectionKey key : selector.selectedKeys()) {
         ((Port) key.attachment()).serve();
@@ -104,9 +110,9 @@ public final class EthernetSwitch {
   private final class Port {
     private final SocketChannel channel;
     private final SelectionKey key;
-    private final ByteBuffer in = ByteBuffer.allocateDirect(2 * LONGEST);
-    private final ByteBuffer out = ByteBuffer.allocateDirect(QUEUE);
-    private int number; // 0: it has not sent anything; who only asks whether the switch runs won't
+    private final ByteBuffer in = ByteBuffer.allocate(2 * LONGEST);
+    private final ByteBuffer out = ByteBuffer.allocate(QUEUE);
+    private boolean blocked; // its side took less than it was sent
 
     Port(SocketChannel channel, SelectionKey key) {
       this.channel = channel;
@@ -115,6 +121,7 @@ public final class EthernetSwitch {
 
     /** Takes what has come, and passes on the frames that are whole. */
     void serve() {
+      blocked &= !key.isWritable();
       try {
         if (channel.read(in) < 0) {
           leave();
@@ -161,9 +168,6 @@ public final class EthernetSwitch {
         seen.clear();
       }
       seen.put(source, this);
-      number = number == 0 ? ++numbers : number;
-      String hex = String.format("%012x", source).replaceAll("..(?=.)", "$0:");
-      System.out.println("port " + number + ": " + hex);
     }
 
     /** Multicast and broadcast have the lowest bit of the first byte set (IEEE 802). */
@@ -180,15 +184,15 @@ public final class EthernetSwitch {
 
     /** Sends what the other side takes, and asks to be called when it takes more. */
     void send() {
-      if (out.position() == 0) {
+      if (out.position() == 0 || blocked) {
         return;
       }
       try {
         out.flip();
         channel.write(out);
         out.compact();
-        int write = out.position() > 0 ? SelectionKey.OP_WRITE : 0;
-        key.interestOps(SelectionKey.OP_READ | write);
+        blocked = out.position() > 0;
+        key.interestOps(SelectionKey.OP_READ | (blocked ? SelectionKey.OP_WRITE : 0));
       } catch (IOException e) {
         leave();
       }

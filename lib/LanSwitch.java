@@ -20,7 +20,9 @@ public record LanSwitch(Path socket) {
     // the classes of the script that runs: nothing is compiled for it
     URL classes = EthernetSwitch.class.getProtectionDomain().getCodeSource().getLocation();
     Path java = Path.of(System.getProperty("java.home"), "bin", "java");
-    return Argv.of(java.toString(), "-Xmx64m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+    // the locale is for a class path that is not ASCII: tmux's server may have begun without one
+    return Argv.of("env", "LC_ALL=C.UTF-8", java.toString())
+        .add("-Xms16m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
         .option("-cp", Path.of(URI.create(classes.toString())))
         .option(EthernetSwitch.class.getName(), socket);
   }

@@ -68,10 +68,9 @@ public sealed interface Network {
    * No root on any system: {@code wan} is QEMU's user networking (outbound, and SSH forwarded from
    * 127.0.0.1 only), {@code lan} a port of the {@link EthernetSwitch} that connects the nodes.
    *
-   * <p>QEMU connects to the switch once; to do it again by itself is only in QEMU 8.0 and later. So
-   * the NIC is in a hub inside QEMU, and the switch in another port of that hub: there it can be
-   * taken out and put in again while the guest runs, which sees nothing of it but frames that got
-   * lost.
+   * <p>QEMU connects to the switch once; only 8.0 and later can do it again by itself. So the NIC
+   * is in a hub inside QEMU, and the switch in another port of that hub: there it can be taken out
+   * and put in again while the guest runs, which sees nothing of it but frames that got lost.
    */
   record User() implements Network {
     /** What QEMU's user networking uses inside (QEMU manual, "-netdev user", net=). */

@@ -1,5 +1,6 @@
 package lib;
 
+import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
 import java.util.stream.Collectors;
@@ -107,5 +108,6 @@ public record VmSession(String session, LanSwitch lan, Argv forward, Sessions se
           "raise `count` to what it was, and stop them; or end them in tmux session " + session);
     }
     sessions.end(session);
+    Wait.until(Duration.ofSeconds(5), () -> !lan.alive()); // a Java takes a moment to end
   }
 }

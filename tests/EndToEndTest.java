@@ -409,8 +409,8 @@ class EndToEndTest {
     Map<String, Long> before = pids();
     real.ssh("worker0", "sudo systemd-run -q --unit=flood ping -q -i 0.01 " + address);
     real.ssh("worker0", ping.formatted(5));
-    String pid =
-        Commands.run(Argv.of("pgrep", "-f", "EthernetSwitch .*" + real.layout().lan())).out();
+    String program = "^\\S*/java .*EthernetSwitch .*" + real.layout().lan();
+    String pid = Commands.run(Argv.of("pgrep", "-f", program)).out();
     long lan = Long.parseLong(pid.strip());
     TinyCluster.kill(ProcessHandle.of(lan).orElseThrow());
     assertThat(real.ssh("worker0", ping.formatted(2) + " || echo lost")).endsWith("lost");

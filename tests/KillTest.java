@@ -83,7 +83,7 @@ class KillTest {
       assertThat(tiny.layout().node(node).pid()).exists();
       assertThat(tiny.layout().node(node).qmp()).exists();
     }
-    assertThat(tiny.layout().lan().resolve("ctl")).exists();
+    assertThat(tiny.layout().lan()).exists();
 
     assertThat(tiny.stages()).containsPattern("(?m)^gateway +stopped");
     tiny.launch();
