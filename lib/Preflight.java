@@ -95,7 +95,7 @@ public final class Preflight {
     Preflight preflight = new Preflight();
     preflight.memory(all, host);
     preflight.disk(starting, layout);
-    preflight.ports(cluster, starting);
+    preflight.ports(cluster, starting, layout);
     if (!starting.isEmpty()) {
       preflight.servicePorts(cluster, layout);
     }
@@ -174,13 +174,14 @@ public final class Preflight {
     }
   }
 
-  private void ports(Cluster cluster, List<Node> starting) {
+  /** Asks whether a node runs once more: one that a killed launch started may run by now. */
+  private void ports(Cluster cluster, List<Node> starting, Layout layout) {
     if (!(cluster.network() instanceof Network.User)) {
       return;
     }
     String taken =
         starting.stream()
-            .filter(node -> !isFree(node.sshPort()))
+            .filter(node -> !isFree(node.sshPort()) && !Vm.of(node, layout).alive())
             .map(node -> node.sshPort() + " (" + node.name() + ")")
             .collect(Collectors.joining(", "));
     if (!taken.isEmpty()) {
