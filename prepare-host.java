@@ -8,6 +8,7 @@
 //SOURCES lib/EthernetSwitch.java
 //SOURCES lib/HostsFile.java
 //SOURCES lib/Image.java
+//SOURCES lib/Leg.java
 //SOURCES lib/Meter.java
 //SOURCES lib/Problem.java
 //SOURCES lib/Qmp.java
@@ -28,13 +29,16 @@
 //SOURCES lib/Layout.java
 //SOURCES lib/Network.java
 //SOURCES lib/Plan.java
+//SOURCES lib/SavedState.java
 //SOURCES lib/Sessions.java
 //SOURCES lib/Terminal.java
+//SOURCES lib/BootRecord.java
 //SOURCES lib/HostFirewall.java
 //SOURCES lib/ImageSource.java
 //SOURCES lib/Tool.java
 //SOURCES lib/Cluster.java
 //SOURCES lib/ImageEntries.java
+//SOURCES lib/Vm.java
 //SOURCES lib/Boot.java
 //SOURCES lib/ClusterFile.java
 //SOURCES lib/Dnsmasq.java

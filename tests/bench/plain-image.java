@@ -7,6 +7,7 @@
 //SOURCES ../../lib/Digest.java
 //SOURCES ../../lib/EthernetSwitch.java
 //SOURCES ../../lib/Image.java
+//SOURCES ../../lib/Leg.java
 //SOURCES ../../lib/Meter.java
 //SOURCES ../../lib/Problem.java
 //SOURCES ../../lib/Qmp.java
@@ -27,14 +28,17 @@
 //SOURCES ../../lib/Network.java
 //SOURCES ../../lib/Plan.java
 //SOURCES ../../lib/QemuImg.java
+//SOURCES ../../lib/SavedState.java
 //SOURCES ../../lib/Sessions.java
 //SOURCES ../../lib/Terminal.java
+//SOURCES ../../lib/BootRecord.java
 //SOURCES ../../lib/ImageSource.java
 //SOURCES ../../lib/Lock.java
 //SOURCES ../../lib/Tool.java
 //SOURCES ../../lib/Cluster.java
 //SOURCES ../../lib/DebianBuilt.java
 //SOURCES ../../lib/ImageMaker.java
+//SOURCES ../../lib/Vm.java
 //SOURCES ../../lib/BaseImage.java
 //SOURCES ../../lib/Boot.java
 //SOURCES ../../lib/Forward.java
