@@ -149,10 +149,13 @@ final class TinyCluster implements AutoCloseable {
     assertThat(gone).as("gone: %s", process.info()).isTrue();
   }
 
-  /** Whether it has ended and its parent has not asked how: a busy one takes its time. */
+  /**
+   * Whether it has ended and its parent has not asked how: a busy one takes its time. While others
+   * of its threads end, what it had open is open still.
+   */
   private static boolean isZombie(Path status) {
     try {
-      return Files.readString(status).contains("\nState:\tZ");
+      return Files.readString(status).matches("(?s).*\nState:\tZ.*\nThreads:\t[01]\n.*");
     } catch (IOException e) {
       return true; // gone for good
     }
