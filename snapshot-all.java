@@ -5,59 +5,63 @@
 //MAIN SnapshotAll
 //DEPS info.picocli:picocli:4.7.7
 //SOURCES lib/Argv.java
-//SOURCES lib/EthernetSwitch.java
-//SOURCES lib/Image.java
-//SOURCES lib/Leg.java
-//SOURCES lib/Meter.java
-//SOURCES lib/Problem.java
-//SOURCES lib/Qmp.java
-//SOURCES lib/Role.java
-//SOURCES lib/Subnet.java
-//SOURCES lib/Yaml.java
+//SOURCES lib/Boot.java
+//SOURCES lib/BootRecord.java
+//SOURCES lib/Cluster.java
+//SOURCES lib/ClusterFile.java
+//SOURCES lib/ClusterRecord.java
 //SOURCES lib/Commands.java
-//SOURCES lib/Firmware.java
-//SOURCES lib/Node.java
-//SOURCES lib/SshKey.java
-//SOURCES lib/Tmux.java
-//SOURCES lib/VmnetWay.java
-//SOURCES lib/Wait.java
-//SOURCES lib/YamlFields.java
 //SOURCES lib/EachNode.java
+//SOURCES lib/EthernetSwitch.java
+//SOURCES lib/Firmware.java
+//SOURCES lib/Forward.java
 //SOURCES lib/Host.java
+//SOURCES lib/Image.java
+//SOURCES lib/ImageEntries.java
+//SOURCES lib/ImageSource.java
 //SOURCES lib/LanSwitch.java
 //SOURCES lib/Layout.java
+//SOURCES lib/Leg.java
+//SOURCES lib/Lock.java
+//SOURCES lib/Marker.java
+//SOURCES lib/Meter.java
 //SOURCES lib/Network.java
+//SOURCES lib/Node.java
+//SOURCES lib/Options.java
 //SOURCES lib/Plan.java
+//SOURCES lib/Preflight.java
+//SOURCES lib/Probe.java
+//SOURCES lib/Problem.java
+//SOURCES lib/Qemu.java
 //SOURCES lib/QemuImg.java
+//SOURCES lib/Qmp.java
+//SOURCES lib/Role.java
 //SOURCES lib/SavedState.java
 //SOURCES lib/Sessions.java
-//SOURCES lib/Terminal.java
-//SOURCES lib/BootRecord.java
-//SOURCES lib/ImageSource.java
-//SOURCES lib/Lock.java
-//SOURCES lib/Tool.java
-//SOURCES lib/Cluster.java
-//SOURCES lib/ImageEntries.java
-//SOURCES lib/Vm.java
-//SOURCES lib/Boot.java
-//SOURCES lib/ClusterFile.java
-//SOURCES lib/Forward.java
-//SOURCES lib/Suspension.java
-//SOURCES lib/Turn.java
-//SOURCES lib/Options.java
-//SOURCES lib/Qemu.java
 //SOURCES lib/Shutdown.java
 //SOURCES lib/SnapshotSet.java
-//SOURCES lib/VmSession.java
+//SOURCES lib/SshKey.java
+//SOURCES lib/StateFolder.java
+//SOURCES lib/Subnet.java
+//SOURCES lib/Suspension.java
+//SOURCES lib/Terminal.java
+//SOURCES lib/Tmux.java
+//SOURCES lib/Tool.java
 //SOURCES lib/Trial.java
-//SOURCES lib/Probe.java
-//SOURCES lib/Preflight.java
+//SOURCES lib/Turn.java
+//SOURCES lib/Vm.java
+//SOURCES lib/VmSession.java
+//SOURCES lib/VmnetWay.java
+//SOURCES lib/Wait.java
+//SOURCES lib/Yaml.java
+//SOURCES lib/YamlFields.java
 //RUNTIME_OPTIONS -XX:+UseSerialGC -XX:TieredStopAtLevel=1
 
 import java.nio.file.Files;
 import java.util.List;
 import java.util.concurrent.Callable;
 import lib.Cluster;
+import lib.ClusterRecord;
 import lib.Layout;
 import lib.Lock;
 import lib.Node;
@@ -105,8 +109,8 @@ class SnapshotAll implements Callable<Integer> {
   @Override
   public Integer call() {
     Terminal terminal = Terminal.current();
-    Cluster cluster = options.cluster();
     Layout layout = options.layout();
+    Cluster cluster = ClusterRecord.existing(options.cluster(), layout);
     if (options.isPartial() || restore && remove) {
       throw new Problem("it is of all nodes, and does one thing at a time", "see --help");
     }
@@ -116,7 +120,9 @@ class SnapshotAll implements Callable<Integer> {
     }
     SnapshotSet set = new SnapshotSet(layout, name);
     List<Node> nodes =
-        cluster.nodes().stream().filter(node -> Files.exists(layout.node(node).disk())).toList();
+        ClusterRecord.nodes(cluster, layout).stream()
+            .filter(node -> Files.exists(layout.node(node).disk()))
+            .toList();
     if (options.dryRun()) {
       String what = restore ? "takes back to" : remove ? "removes" : "suspends and keeps as";
       terminal.line("# %s %s: %d nodes", what, name, nodes.size());

@@ -5,61 +5,65 @@
 //MAIN SshAll
 //DEPS info.picocli:picocli:4.7.7
 //SOURCES lib/Argv.java
-//SOURCES lib/EthernetSwitch.java
-//SOURCES lib/Image.java
-//SOURCES lib/Leg.java
-//SOURCES lib/Meter.java
-//SOURCES lib/Problem.java
-//SOURCES lib/Qmp.java
-//SOURCES lib/Role.java
-//SOURCES lib/Stage.java
-//SOURCES lib/Subnet.java
-//SOURCES lib/Yaml.java
+//SOURCES lib/Boot.java
+//SOURCES lib/BootRecord.java
+//SOURCES lib/Cluster.java
+//SOURCES lib/ClusterFile.java
+//SOURCES lib/ClusterRecord.java
 //SOURCES lib/Commands.java
+//SOURCES lib/EthernetSwitch.java
 //SOURCES lib/Firmware.java
+//SOURCES lib/Forward.java
 //SOURCES lib/GuestClock.java
-//SOURCES lib/Node.java
-//SOURCES lib/SshKey.java
-//SOURCES lib/Tmux.java
-//SOURCES lib/VmnetWay.java
-//SOURCES lib/Wait.java
-//SOURCES lib/YamlFields.java
 //SOURCES lib/Host.java
+//SOURCES lib/Image.java
+//SOURCES lib/ImageEntries.java
+//SOURCES lib/ImageSource.java
 //SOURCES lib/LanSwitch.java
 //SOURCES lib/Layout.java
+//SOURCES lib/Leg.java
+//SOURCES lib/Marker.java
+//SOURCES lib/Meter.java
 //SOURCES lib/Network.java
+//SOURCES lib/Node.java
+//SOURCES lib/Options.java
 //SOURCES lib/Plan.java
+//SOURCES lib/Preflight.java
+//SOURCES lib/Probe.java
+//SOURCES lib/Problem.java
+//SOURCES lib/Progress.java
+//SOURCES lib/Qemu.java
+//SOURCES lib/Qmp.java
+//SOURCES lib/Readiness.java
+//SOURCES lib/ReadyAll.java
+//SOURCES lib/Role.java
 //SOURCES lib/SavedState.java
 //SOURCES lib/Sessions.java
-//SOURCES lib/Terminal.java
-//SOURCES lib/BootRecord.java
-//SOURCES lib/ImageSource.java
-//SOURCES lib/Progress.java
 //SOURCES lib/Ssh.java
-//SOURCES lib/Tool.java
-//SOURCES lib/Cluster.java
-//SOURCES lib/ImageEntries.java
-//SOURCES lib/Vm.java
-//SOURCES lib/Boot.java
-//SOURCES lib/ClusterFile.java
-//SOURCES lib/Forward.java
 //SOURCES lib/SshConfig.java
-//SOURCES lib/Turn.java
-//SOURCES lib/Options.java
-//SOURCES lib/Qemu.java
-//SOURCES lib/Readiness.java
+//SOURCES lib/SshKey.java
 //SOURCES lib/SshSession.java
-//SOURCES lib/VmSession.java
-//SOURCES lib/ReadyAll.java
+//SOURCES lib/Stage.java
+//SOURCES lib/StateFolder.java
+//SOURCES lib/Subnet.java
+//SOURCES lib/Terminal.java
+//SOURCES lib/Tmux.java
+//SOURCES lib/Tool.java
 //SOURCES lib/Trial.java
-//SOURCES lib/Probe.java
-//SOURCES lib/Preflight.java
+//SOURCES lib/Turn.java
+//SOURCES lib/Vm.java
+//SOURCES lib/VmSession.java
+//SOURCES lib/VmnetWay.java
+//SOURCES lib/Wait.java
+//SOURCES lib/Yaml.java
+//SOURCES lib/YamlFields.java
 //RUNTIME_OPTIONS -XX:+UseSerialGC -XX:TieredStopAtLevel=1
 
 import java.util.List;
 import java.util.concurrent.Callable;
 import lib.Argv;
 import lib.Cluster;
+import lib.ClusterRecord;
 import lib.Commands;
 import lib.Layout;
 import lib.Node;
@@ -102,9 +106,14 @@ class SshAll implements Callable<Integer> {
   @Override
   public Integer call() {
     Terminal terminal = Terminal.current();
-    Cluster cluster = options.cluster();
     Layout layout = options.layout();
-    List<Node> nodes = options.nodes(cluster);
+    Cluster file = options.cluster();
+    Cluster cluster = ClusterRecord.existing(file, layout);
+    List<String> names = options.nodes(file).stream().map(Node::name).toList();
+    List<Node> nodes =
+        ClusterRecord.nodes(cluster, layout).stream()
+            .filter(node -> names.contains(node.name()))
+            .toList();
     SshSession session = SshSession.of(cluster, layout, nodes);
     boolean inside = System.getenv("TMUX") != null;
     Argv show = inside ? Tmux.switchClient(session.session()) : Tmux.attach(session.session());

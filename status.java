@@ -5,44 +5,48 @@
 //MAIN Status
 //DEPS info.picocli:picocli:4.7.7
 //SOURCES lib/Argv.java
-//SOURCES lib/EthernetSwitch.java
-//SOURCES lib/Leg.java
-//SOURCES lib/Meter.java
-//SOURCES lib/Problem.java
-//SOURCES lib/Qmp.java
-//SOURCES lib/Role.java
-//SOURCES lib/Stage.java
-//SOURCES lib/Subnet.java
-//SOURCES lib/Yaml.java
+//SOURCES lib/BootRecord.java
+//SOURCES lib/Cluster.java
+//SOURCES lib/ClusterFile.java
+//SOURCES lib/ClusterRecord.java
 //SOURCES lib/Commands.java
+//SOURCES lib/EachNode.java
+//SOURCES lib/EthernetSwitch.java
 //SOURCES lib/Firmware.java
 //SOURCES lib/GuestClock.java
-//SOURCES lib/Node.java
-//SOURCES lib/SshKey.java
-//SOURCES lib/Timeline.java
-//SOURCES lib/VmnetWay.java
-//SOURCES lib/Wait.java
-//SOURCES lib/YamlFields.java
-//SOURCES lib/EachNode.java
 //SOURCES lib/Host.java
+//SOURCES lib/ImageEntries.java
+//SOURCES lib/ImageSource.java
+//SOURCES lib/LanPort.java
 //SOURCES lib/LanSwitch.java
 //SOURCES lib/Layout.java
+//SOURCES lib/Leg.java
+//SOURCES lib/Marker.java
+//SOURCES lib/Meter.java
 //SOURCES lib/Network.java
-//SOURCES lib/SavedState.java
-//SOURCES lib/Terminal.java
-//SOURCES lib/BootRecord.java
-//SOURCES lib/ImageSource.java
-//SOURCES lib/Ssh.java
-//SOURCES lib/Cluster.java
-//SOURCES lib/ImageEntries.java
-//SOURCES lib/Vm.java
-//SOURCES lib/ClusterFile.java
-//SOURCES lib/LanPort.java
-//SOURCES lib/Stall.java
-//SOURCES lib/Turn.java
-//SOURCES lib/Options.java
-//SOURCES lib/Readiness.java
+//SOURCES lib/Node.java
 //SOURCES lib/NodeStatus.java
+//SOURCES lib/Options.java
+//SOURCES lib/Plan.java
+//SOURCES lib/Problem.java
+//SOURCES lib/Qmp.java
+//SOURCES lib/Readiness.java
+//SOURCES lib/Role.java
+//SOURCES lib/SavedState.java
+//SOURCES lib/Ssh.java
+//SOURCES lib/SshKey.java
+//SOURCES lib/Stage.java
+//SOURCES lib/Stall.java
+//SOURCES lib/StateFolder.java
+//SOURCES lib/Subnet.java
+//SOURCES lib/Terminal.java
+//SOURCES lib/Timeline.java
+//SOURCES lib/Turn.java
+//SOURCES lib/Vm.java
+//SOURCES lib/VmnetWay.java
+//SOURCES lib/Wait.java
+//SOURCES lib/Yaml.java
+//SOURCES lib/YamlFields.java
 //RUNTIME_OPTIONS -XX:+UseSerialGC -XX:TieredStopAtLevel=1
 
 import java.io.IOException;
@@ -52,6 +56,7 @@ import java.util.List;
 import java.util.concurrent.Callable;
 import lib.BootRecord;
 import lib.Cluster;
+import lib.ClusterRecord;
 import lib.EachNode;
 import lib.Layout;
 import lib.Node;
@@ -95,9 +100,10 @@ class Status implements Callable<Integer> {
   @Override
   public Integer call() {
     Terminal terminal = Terminal.current();
-    Cluster cluster = options.cluster();
     Layout layout = options.layout();
-    List<Node> nodes = options.nodes(cluster);
+    Cluster file = options.cluster();
+    Cluster cluster = ClusterRecord.existing(file, layout);
+    List<Node> nodes = options.existing(cluster, layout);
     if (timeline != null) {
       draw(terminal, cluster, layout, nodes);
       return 0;
@@ -109,9 +115,21 @@ class Status implements Callable<Integer> {
                   "# asks %s and %s", layout.node(node).pid(), cluster.network().ssh(node)));
       return 0;
     }
-    List<NodeStatus> rows = EachNode.map(nodes, node -> NodeStatus.of(node, cluster, layout));
+    List<String> gone = ClusterRecord.gone(file, layout);
+    List<NodeStatus> rows =
+        EachNode.map(
+            nodes,
+            node -> {
+              NodeStatus row = NodeStatus.of(node, cluster, layout);
+              return gone.contains(node.name()) ? row.with(Status.gone(options.file())) : row;
+            });
     terminal.line(json ? NodeStatus.json(rows) : NodeStatus.table(rows));
     return 0;
+  }
+
+  private static String gone(String file) {
+    return "no longer in %s; stop-all.java stops it, stop-all.java --destroy --only NODE removes it"
+        .formatted(file);
   }
 
   private void draw(Terminal terminal, Cluster cluster, Layout layout, List<Node> nodes) {

@@ -5,62 +5,66 @@
 //MAIN StopAll
 //DEPS info.picocli:picocli:4.7.7
 //SOURCES lib/Argv.java
-//SOURCES lib/Digest.java
-//SOURCES lib/EthernetSwitch.java
-//SOURCES lib/Image.java
-//SOURCES lib/Leg.java
-//SOURCES lib/Meter.java
-//SOURCES lib/Problem.java
-//SOURCES lib/Qmp.java
-//SOURCES lib/Role.java
-//SOURCES lib/Subnet.java
-//SOURCES lib/Yaml.java
-//SOURCES lib/Commands.java
-//SOURCES lib/Firmware.java
-//SOURCES lib/Node.java
-//SOURCES lib/SshKey.java
-//SOURCES lib/Tmux.java
-//SOURCES lib/VmnetWay.java
-//SOURCES lib/Wait.java
-//SOURCES lib/YamlFields.java
-//SOURCES lib/EachNode.java
-//SOURCES lib/Host.java
-//SOURCES lib/LanSwitch.java
-//SOURCES lib/Layout.java
-//SOURCES lib/Network.java
-//SOURCES lib/Plan.java
-//SOURCES lib/QemuImg.java
-//SOURCES lib/SavedState.java
-//SOURCES lib/Sessions.java
-//SOURCES lib/Terminal.java
+//SOURCES lib/BaseImage.java
 //SOURCES lib/BootRecord.java
-//SOURCES lib/ImageSource.java
-//SOURCES lib/Lock.java
-//SOURCES lib/Tool.java
+//SOURCES lib/CloudInit.java
 //SOURCES lib/Cluster.java
+//SOURCES lib/ClusterFile.java
+//SOURCES lib/ClusterRecord.java
+//SOURCES lib/Commands.java
+//SOURCES lib/Digest.java
+//SOURCES lib/EachNode.java
+//SOURCES lib/EthernetSwitch.java
+//SOURCES lib/Firmware.java
+//SOURCES lib/Forward.java
+//SOURCES lib/Host.java
+//SOURCES lib/Identity.java
+//SOURCES lib/Image.java
 //SOURCES lib/ImageEntries.java
 //SOURCES lib/ImageMaker.java
-//SOURCES lib/Vm.java
-//SOURCES lib/BaseImage.java
-//SOURCES lib/ClusterFile.java
-//SOURCES lib/Forward.java
+//SOURCES lib/ImageSource.java
+//SOURCES lib/LanSwitch.java
+//SOURCES lib/Layout.java
+//SOURCES lib/Leg.java
+//SOURCES lib/Lock.java
+//SOURCES lib/Marker.java
+//SOURCES lib/Meter.java
+//SOURCES lib/Network.java
+//SOURCES lib/Node.java
+//SOURCES lib/Options.java
+//SOURCES lib/Plan.java
+//SOURCES lib/Problem.java
+//SOURCES lib/QemuImg.java
+//SOURCES lib/Qmp.java
+//SOURCES lib/Remains.java
+//SOURCES lib/Role.java
+//SOURCES lib/SavedState.java
+//SOURCES lib/Sessions.java
+//SOURCES lib/Shutdown.java
+//SOURCES lib/SnapshotSet.java
+//SOURCES lib/SshKey.java
+//SOURCES lib/StateFolder.java
+//SOURCES lib/Subnet.java
 //SOURCES lib/Suspension.java
+//SOURCES lib/Terminal.java
+//SOURCES lib/Tmux.java
+//SOURCES lib/Tool.java
 //SOURCES lib/Turn.java
 //SOURCES lib/VirtualIp.java
-//SOURCES lib/CloudInit.java
-//SOURCES lib/Options.java
-//SOURCES lib/Shutdown.java
+//SOURCES lib/Vm.java
 //SOURCES lib/VmSession.java
-//SOURCES lib/Identity.java
-//SOURCES lib/Remains.java
+//SOURCES lib/VmnetWay.java
+//SOURCES lib/Wait.java
+//SOURCES lib/Yaml.java
+//SOURCES lib/YamlFields.java
 //RUNTIME_OPTIONS -XX:+UseSerialGC -XX:TieredStopAtLevel=1
 
 import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.Callable;
 import lib.BaseImage;
 import lib.Cluster;
+import lib.ClusterRecord;
 import lib.Layout;
 import lib.Lock;
 import lib.Node;
@@ -108,25 +112,28 @@ class StopAll implements Callable<Integer> {
       throw new Problem("--suspend saves nodes, --destroy removes them", "give one of the two");
     }
     Terminal terminal = Terminal.current();
-    Cluster cluster = options.cluster();
     Layout layout = options.layout();
-    List<Node> nodes = options.nodes(cluster);
-    List<Path> remains = remains(cluster, layout, nodes);
+    Cluster cluster = ClusterRecord.existing(options.cluster(), layout);
+    List<Node> nodes = options.existing(cluster, layout);
+    Remains remains = remains(layout, nodes);
     if (options.dryRun()) {
       nodes.stream()
           .filter(node -> Vm.of(node, layout).alive())
           .forEach(node -> terminal.line("# %s %s", suspend ? "suspends" : "stops", node.name()));
-      Remains.summary(remains).forEach(path -> terminal.line("# removes " + path));
+      remains.summary().forEach(path -> terminal.line("# removes " + path));
       return 0;
     }
     if (!Files.exists(layout.state())) {
       terminal.line("nothing to stop: there is no " + layout.state());
       return 0;
     }
-    if (!remains.isEmpty() && !agreed(terminal, remains)) {
+    if (destroy && !agreed(terminal, remains)) {
       throw new Problem("nothing was stopped or removed", "answer yes, or give --yes");
     }
     try (Lock lock = Lock.take(layout)) {
+      if (destroy && !options.isPartial()) {
+        Remains.refuseOthersThatRun(layout, nodes); // before the first one's power is cut
+      }
       Shutdown shutdown = new Shutdown(layout, terminal);
       if (suspend) {
         shutdown.suspend(nodes);
@@ -135,34 +142,46 @@ class StopAll implements Callable<Integer> {
       } else {
         shutdown.stop(nodes);
       }
-      boolean last = cluster.nodes().stream().noneMatch(node -> Vm.of(node, layout).alive());
-      if (last) {
+      List<Node> all = ClusterRecord.nodes(cluster, layout);
+      if (all.stream().noneMatch(node -> Vm.of(node, layout).alive())) {
         new Sessions(layout.state()).end(cluster.sshSession());
-        VmSession.of(cluster, layout).end(cluster.nodes());
+        VmSession.of(cluster, layout).end(all);
       }
-      if (destroy && !options.isPartial()) {
-        BaseImage.release(layout);
+      if (destroy) {
+        remove(terminal, layout, nodes);
       }
-      remove(terminal, remains(cluster, layout, nodes)); // with the lock, which may be new
     }
     return 0;
   }
 
-  private List<Path> remains(Cluster cluster, Layout layout, List<Node> nodes) {
-    return destroy ? Remains.of(cluster, layout, nodes, !options.isPartial()) : List.of();
+  private Remains remains(Layout layout, List<Node> nodes) {
+    return destroy
+        ? Remains.of(layout, nodes, !options.isPartial())
+        : new Remains(List.of(), List.of());
   }
 
-  private void remove(Terminal terminal, List<Path> remains) {
-    List<Path> left = Remains.remove(remains);
-    if (destroy) {
-      long removed = remains.stream().filter(path -> !Files.exists(path)).count();
-      terminal.line("removed %d files and folders", removed);
-      left.forEach(path -> terminal.line("left %s: kubenet did not make it", path));
+  /** With the lock, which may be one of the files. */
+  private void remove(Terminal terminal, Layout layout, List<Node> nodes) {
+    if (!options.isPartial()) {
+      BaseImage.release(layout);
     }
+    Remains remains = remains(layout, nodes);
+    remains.remove();
+    if (Files.exists(layout.record())) {
+      ClusterRecord.remove(layout, nodes);
+    }
+    terminal.line("removed %d files and folders", remains.paths().size());
+    remains.strangers().forEach(path -> terminal.line("left %s: kubenet did not make it", path));
   }
 
-  private boolean agreed(Terminal terminal, List<Path> remains) {
-    Remains.summary(remains).forEach(path -> terminal.line("will remove " + path));
+  private boolean agreed(Terminal terminal, Remains remains) {
+    if (remains.paths().isEmpty()) {
+      return true;
+    }
+    remains.summary().forEach(path -> terminal.line("will remove " + path));
+    remains
+        .strangers()
+        .forEach(path -> terminal.line("will leave %s: kubenet did not make it", path));
     return options.yes() || terminal.confirm("Cut these nodes' power and remove these files?");
   }
 }

@@ -106,6 +106,12 @@ public record Cluster(
         name, subnet, vip, loadBalancer, boot, other, user, images, sshPorts, groups);
   }
 
+  /** {@return the same with another login} */
+  public Cluster withUser(String other) {
+    return new Cluster(
+        name, subnet, vip, loadBalancer, boot, network, other, images, sshPorts, groups);
+  }
+
   /** {@return all nodes in the order of their numbers; a lone gateway has no number in its name} */
   public List<Node> nodes() {
     List<Node> nodes = new ArrayList<>();
@@ -131,7 +137,11 @@ public record Cluster(
    * @throws Problem if a name is no node's
    */
   public List<Node> select(List<String> names) {
-    List<Node> nodes = nodes();
+    return select(nodes(), names);
+  }
+
+  /** {@return the nodes of a list with these names; all if there are no names} */
+  static List<Node> select(List<Node> nodes, List<String> names) {
     Set<String> unknown = new LinkedHashSet<>(names);
     nodes.forEach(node -> unknown.remove(node.name()));
     if (!unknown.isEmpty()) {

@@ -67,6 +67,7 @@ public final class Launch {
       Options options, ImageOptions wishes, List<Node> nodes, Terminal terminal) {
     Cluster cluster = onThisHost(options.cluster());
     Layout layout = options.layout();
+    Changes.refuse(cluster, layout, options.file());
     Map<Role, Yaml> roles = RoleFiles.read(options.base());
     Images images = new Images(options, wishes, cluster, roles, terminal);
     if (!options.dryRun()) {
@@ -142,13 +143,30 @@ public final class Launch {
   /** Checks the host and makes what all nodes share. */
   public void prepare() {
     Preflight.qemu(probe, cluster.network());
+    refuseLostSockets();
     if (Files.exists(layout.restoring())) {
       throw new Problem(
           "the nodes are only in part back at a snapshot: " + layout.restoring() + " names it",
           "run snapshot-all.java --restore with that name again");
     }
+    StateFolder.claimRuntime(layout);
     Provision.keys(cluster, layout).run();
-    Provision.ssh(cluster, layout).run();
+    Provision.ssh(cluster, ClusterRecord.nodes(cluster, layout), layout).run();
+  }
+
+  /** Where the sockets of running nodes are gone, new ones would not reach them. */
+  private void refuseLostSockets() {
+    List<String> running =
+        ClusterRecord.nodes(cluster, layout).stream()
+            .filter(node -> Vm.of(node, layout).alive())
+            .map(Node::name)
+            .toList();
+    if (!running.isEmpty() && !Files.exists(layout.runtime())) {
+      throw new Problem(
+          "%s: running, and the sockets by which kubenet talks to them are gone from %s"
+              .formatted(String.join(", ", running), layout.runtime()),
+          "stop them with stop-all.java, which asks the guests themselves, then launch again");
+    }
   }
 
   /**
@@ -181,6 +199,7 @@ public final class Launch {
     try (Lock lock = ImageStore.ofUser().lock(terminal); // nobody removes them meanwhile
         Lock other = templates.store().lock(terminal)) {
       base.orElseThrow().use(layout);
+      ClusterRecord.add(cluster, layout, starting, base.orElseThrow().folder().toString());
       Map<Role, Image> forks = new EnumMap<>(Role.class);
       starting.stream()
           .filter(this::isFresh)
@@ -218,14 +237,16 @@ public final class Launch {
 
   /** {@return the lock that keeps other commands from changing the cluster meanwhile} */
   public Lock lock() {
-    new Plan.Folder(layout.state()).run();
+    StateFolder.claim(layout);
     return Lock.take(layout);
   }
 
   /** Prints what {@link #prepare} would do. */
   public void describe(List<Node> starting) {
+    terminal.line("# marks %s as made by kubenet: %s", layout.state(), Marker.FILE);
     Stream.of(
-            Stream.of(Provision.keys(cluster, layout), Provision.ssh(cluster, layout)),
+            Stream.of(
+                Provision.keys(cluster, layout), Provision.ssh(cluster, cluster.nodes(), layout)),
             starting.stream().map(node -> provision.files(node, Optional.empty())))
         .flatMap(plans -> plans)
         .forEach(plan -> plan.toShell().forEach(terminal::line));

@@ -16,16 +16,64 @@ public record Layout(Path state, Path runtime) {
   /**
    * The form of the state folder; another number for what an older kubenet would not understand.
    */
-  public static final String VERSION = "1";
+  public static final String VERSION = "2";
 
-  /** {@return the layout of a state folder, its runtime folder named by the user and the path} */
+  /** Where sockets are; another path in a marker is not believed. */
+  private static final String RUNTIME = "/tmp/kubenet-[A-Za-z0-9_-]{1,20}-[0-9a-f]{8}";
+
+  /**
+   * {@return the layout of a state folder, by its real path}
+   *
+   * <p>The runtime folder is the one that the folder's marker names, which stays when the folder is
+   * moved; without a marker, it is named by the user and the path.
+   */
   public static Layout of(Path state) {
-    Path absolute = state.toAbsolutePath().normalize();
+    Path real = real(state.toAbsolutePath().normalize());
+    return new Layout(
+        real,
+        Marker.read(real)
+            .filter(marker -> marker.fact("runtime").matches(RUNTIME) && !isCopy(marker, real))
+            .map(marker -> Path.of(marker.fact("runtime")))
+            .orElseGet(() -> runtime(real)));
+  }
+
+  /** Links on the way to it are followed, so that one folder has one name. */
+  private static Path real(Path path) {
+    try {
+      return path.toRealPath();
+    } catch (IOException e) { // it is not there yet
+      return path.getParent() == null ? path : real(path.getParent()).resolve(path.getFileName());
+    }
+  }
+
+  private static Path runtime(Path state) {
     CRC32 crc = new CRC32();
-    crc.update(absolute.toString().getBytes(StandardCharsets.UTF_8));
+    crc.update(state.toString().getBytes(StandardCharsets.UTF_8));
     String user = System.getProperty("user.name").replaceAll("[^A-Za-z0-9_-]", "_");
-    String name = "kubenet-%.20s-%08x".formatted(user, crc.getValue());
-    return new Layout(absolute, Path.of("/tmp", name));
+    return Path.of("/tmp", "kubenet-%.20s-%08x".formatted(user, crc.getValue()));
+  }
+
+  /**
+   * {@return whether a state folder is a copy: the folder that its marker names is still there}
+   *
+   * @param marker of the folder
+   * @param state where the folder is now
+   */
+  static boolean isCopy(Marker marker, Path state) {
+    if (marker.fact("path").isEmpty()) {
+      return false;
+    }
+    Path former = Path.of(marker.fact("path"));
+    try {
+      return !former.equals(state)
+          && java.nio.file.Files.isDirectory(former)
+          && !java.nio.file.Files.isSameFile(former, state)
+          && Marker.read(former)
+              .filter(other -> other.fact("id").equals(marker.fact("id")))
+              .isPresent();
+    } catch (IOException e) {
+      return false; // the former one went away meanwhile
+    }
   }
 
   /**
@@ -96,6 +144,11 @@ public record Layout(Path state, Path runtime) {
     return state.resolve("version");
   }
 
+  /** {@return the file that says what was launched: {@link ClusterRecord}} */
+  public Path record() {
+    return state.resolve("record.json");
+  }
+
   /** {@return the file that says which base image the nodes' disks are based on} */
   public Path image() {
     return state.resolve("image");
@@ -123,7 +176,12 @@ public record Layout(Path state, Path runtime) {
 
   /** {@return the paths of one node} */
   public Files node(Node node) {
-    return new Files(nodes().resolve(node.name()), runtime.resolve(node.name() + ".qmp"));
+    return node(node.name());
+  }
+
+  /** {@return the paths of the node of a name} */
+  Files node(String name) {
+    return new Files(nodes().resolve(name), runtime.resolve(name + ".qmp"));
   }
 
   /**

@@ -85,6 +85,13 @@ public record NodeStatus(
     }
   }
 
+  /** {@return the same with a trouble, unless it has one already} */
+  public NodeStatus with(String other) {
+    return trouble != null
+        ? this
+        : new NodeStatus(node, stage, seconds, address, ssh, pid, other, timeline);
+  }
+
   /** {@return rows for a reader, under a heading} */
   public static String table(List<NodeStatus> rows) {
     String form = "%-12s %-11s %8s  %-15s %-18s %s";

@@ -1,7 +1,6 @@
 //DEPS info.picocli:picocli:4.7.7
 package lib;
 
-import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -107,37 +106,30 @@ public final class Options {
         .orElse(Path.of("").toAbsolutePath());
   }
 
+  /** {@return the cluster file's name, for messages} */
+  public String file() {
+    return config().map(Path::toString).orElse("the built-in cluster file");
+  }
+
   /**
    * {@return the cluster}
    *
-   * @throws Problem if its file is faulty, or {@code --only} names a node that it has not
+   * @throws Problem if its file is faulty, or {@code --only} names a node that there is not
    */
   public Cluster cluster() {
     Cluster cluster = config().map(ClusterFile::read).orElseGet(Cluster::standard);
-    nodes(cluster); // a wrong name fails here, before anything is installed or made
+    existing(cluster, layout()); // a wrong name fails here, before anything is installed or made
     return cluster;
   }
 
   /**
    * {@return where everything is}
    *
-   * @throws Problem if another version of kubenet made it, in a form that this one does not know
+   * @throws Problem if the state folder is not this user's and kubenet's: nothing may be written
+   *     into it then, and nothing removed
    */
   public Layout layout() {
-    Layout layout = Layout.of(state != null ? state : base().resolve(".kubenet"));
-    Path version = layout.version();
-    try {
-      String form = Files.exists(version) ? Files.readString(version).strip() : Layout.VERSION;
-      if (!form.equals(Layout.VERSION)) {
-        throw new Problem(
-            "%s has the form %s, this kubenet knows %s"
-                .formatted(layout.state(), Yaml.visible(form), Layout.VERSION),
-            "use the kubenet that made it, or another folder (--state)");
-      }
-      return layout;
-    } catch (IOException e) {
-      throw new Problem("cannot read " + version + ": " + e.getMessage(), "check its owner", e);
-    }
+    return StateFolder.check(state != null ? state : base().resolve(".kubenet"));
   }
 
   /** {@return whether {@code --only} was given} */
@@ -145,8 +137,16 @@ public final class Options {
     return !only.isEmpty();
   }
 
-  /** {@return the nodes to act on: those of {@code --only}, or all} */
+  /** {@return the nodes to launch: those of {@code --only}, or all of the cluster file} */
   public List<Node> nodes(Cluster cluster) {
     return cluster.select(only);
+  }
+
+  /**
+   * {@return the nodes to act on as they are: those of {@code --only}, or all of the cluster file
+   * and all that exist}
+   */
+  public List<Node> existing(Cluster cluster, Layout layout) {
+    return Cluster.select(ClusterRecord.nodes(cluster, layout), only);
   }
 }

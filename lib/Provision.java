@@ -22,7 +22,6 @@ public record Provision(
   public static Plan keys(Cluster cluster, Layout layout) {
     List<Plan.Action> actions = new ArrayList<>();
     actions.add(new Plan.Folder(layout.state()));
-    actions.add(new Plan.Write(layout.version(), Layout.VERSION + "\n", false));
     actions.add(new Plan.Folder(layout.runtime()));
     actions.add(new Plan.MakeKey(layout.identity(), cluster.name()));
     actions.add(new Plan.Folder(layout.nodes()));
@@ -33,14 +32,18 @@ public record Provision(
     return new Plan(actions);
   }
 
-  /** {@return the files by which this host reaches nodes and virtual IP; they need the keys} */
-  public static Plan ssh(Cluster cluster, Layout layout) {
+  /**
+   * {@return the files by which this host reaches nodes and virtual IP; they need the keys}
+   *
+   * @param nodes those of the cluster file, and those that exist beside them
+   */
+  public static Plan ssh(Cluster cluster, List<Node> nodes, Layout layout) {
     Map<Node, SshKey> keys = new LinkedHashMap<>();
-    cluster.nodes().forEach(node -> keys.put(node, key(layout.node(node).hostKey())));
+    nodes.forEach(node -> keys.put(node, key(layout.node(node).hostKey())));
     return new Plan(
         List.of(
-            new Plan.Write(layout.knownHosts(), SshConfig.knownHosts(cluster.nodes(), keys), false),
-            new Plan.Write(layout.sshConfig(), SshConfig.config(cluster, layout), false),
+            new Plan.Write(layout.knownHosts(), SshConfig.knownHosts(nodes, keys), false),
+            new Plan.Write(layout.sshConfig(), SshConfig.config(cluster, nodes, layout), false),
             cluster.network() instanceof Network.User
                 ? new Plan.Write(layout.forward(), Forward.script(cluster, layout), true)
                 : new Plan.Write(layout.hosts(), cluster.hosts(), false)));

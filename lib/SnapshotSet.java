@@ -50,6 +50,34 @@ public record SnapshotSet(Layout layout, String name) {
     }
   }
 
+  /**
+   * {@return the files of all sets, also of half-made ones, contents before their folder}
+   *
+   * <p>A folder that is no set's, and files of other names in a set's, are somebody else's.
+   */
+  static List<Path> files(Layout layout) {
+    if (!Files.isDirectory(layout.snapshots())) {
+      return List.of();
+    }
+    try (Stream<Path> all = Files.walk(layout.snapshots(), 2)) {
+      return all.filter(path -> isOurs(layout, path)).sorted(Comparator.reverseOrder()).toList();
+    } catch (IOException e) {
+      throw failed("look into", layout.snapshots(), e);
+    }
+  }
+
+  private static boolean isOurs(Layout layout, Path path) {
+    if (path.equals(layout.snapshots())) {
+      return true;
+    }
+    Path folder = path.getParent().equals(layout.snapshots()) ? path : path.getParent();
+    boolean ours = Files.isRegularFile(folder.resolve("nodes")) || Marker.read(folder).isPresent();
+    String name = path.getFileName().toString();
+    return ours
+        && (path.equals(folder)
+            || name.matches("(\\.part\\.)?([a-z]+[0-9]*\\.memory|nodes|KUBENET\\.TAG.*)"));
+  }
+
   /** {@return whether it is there, and whole} */
   public boolean isWhole() {
     return Files.exists(list());
@@ -79,7 +107,9 @@ public record SnapshotSet(Layout layout, String name) {
           "there is a snapshot %s already".formatted(name), "take another name, or --remove it");
     }
     remove(nodes); // half of one
+    Marker.refuseStranger(folder(), false);
     new Plan(List.of(new Plan.Folder(layout.snapshots()), new Plan.Folder(folder()))).run();
+    Marker.of("snapshot").putNew(folder());
     StringBuilder list = new StringBuilder();
     for (Node node : nodes) {
       Vm vm = Vm.of(node, layout);

@@ -14,9 +14,9 @@ public final class SshConfig {
   private SshConfig() {}
 
   /** {@return the file for {@code ssh -F}} */
-  public static String config(Cluster cluster, Layout layout) {
+  public static String config(Cluster cluster, List<Node> nodes, Layout layout) {
     String hosts =
-        cluster.nodes().stream()
+        nodes.stream()
             .map(node -> host(node, cluster.network().ssh(node)))
             .collect(Collectors.joining());
     return """

@@ -25,9 +25,18 @@ public record Vm(Node node, Layout.Files files) {
 
   /** {@return QEMU's process, if it lives} */
   public Optional<ProcessHandle> process() {
+    return process(files);
+  }
+
+  private static Optional<ProcessHandle> process(Layout.Files files) {
     // a process of that number first: so the lock is never tried, not even for a moment, while a
     // new QEMU is about to take it on a stale file
-    return pid().flatMap(ProcessHandle::of).filter(process -> locked(files.pid()));
+    return pid(files).flatMap(ProcessHandle::of).filter(process -> locked(files.pid()));
+  }
+
+  /** {@return whether the QEMU of a node lives, of which only the files are known} */
+  static boolean lives(Layout.Files files) {
+    return process(files).isPresent();
   }
 
   /** {@return whether QEMU lives} */
@@ -40,7 +49,7 @@ public record Vm(Node node, Layout.Files files) {
     return Commands.tail(files.launch(), 100).contains("-accel tcg");
   }
 
-  private Optional<Long> pid() {
+  private static Optional<Long> pid(Layout.Files files) {
     try {
       String text = Files.readString(files.pid()).strip();
       return text.matches("[0-9]{1,18}") ? Optional.of(Long.parseLong(text)) : Optional.empty();

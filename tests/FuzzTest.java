@@ -183,7 +183,7 @@ class FuzzTest {
     seeds.add(CloudInit.metaData(cluster, node));
     seeds.add(CloudInit.networkConfig(cluster, node));
     try {
-      List<String> lines = SshConfig.config(cluster, layout).lines().toList();
+      List<String> lines = SshConfig.config(cluster, cluster.nodes(), layout).lines().toList();
       assertThat(lines.stream().filter(line -> line.startsWith("Host "))).hasSize(nodes.size() + 1);
       assertThat(lines.stream().filter(line -> line.strip().startsWith("ProxyCommand"))).isEmpty();
     } catch (Problem problem) {

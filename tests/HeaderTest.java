@@ -26,7 +26,7 @@ class HeaderTest {
           "Argv Digest HostsFile Image Leg Problem Role Stage Subnet Yaml",
           "Firmware GuestClock HostStep Timeline YamlFields",
           "Host Node SshKey Tmux",
-          "VmnetWay",
+          "Marker VmnetWay",
           "Disk ImageSource Layout Network",
           "HostFirewall ImageEntries",
           "Cluster",
@@ -38,10 +38,10 @@ class HeaderTest {
           "Lock SavedState",
           "HostSurvey LanSwitch Plan QemuImg Sessions Ssh Terminal Tool Trial Vm",
           "Suspension Turn",
-          "DebianBuilt Download ImageMaker LanPort Probe Progress Provision Readiness Remains"
-              + " RoleFiles Shutdown SnapshotSet Stall VmSession",
-          "Admission BaseImage ImageDownload ImageImport ImageOptions NodeStatus Options Preflight"
-              + " ReadyAll SshSession",
+          "ClusterRecord DebianBuilt Download ImageMaker LanPort Probe Progress Provision Readiness"
+              + " RoleFiles Shutdown SnapshotSet Stall StateFolder VmSession",
+          "Admission BaseImage Changes ImageDownload ImageImport ImageOptions NodeStatus Options"
+              + " Preflight ReadyAll Remains SshSession",
           "Bake ImageBuild ImageStore",
           "TemplateVm",
           "Template",

@@ -29,6 +29,7 @@ import lib.ImageStore;
 import lib.Layout;
 import lib.Node;
 import lib.Provision;
+import lib.StateFolder;
 import lib.Terminal;
 import lib.Wait;
 import org.junit.jupiter.api.AfterEach;
@@ -333,6 +334,7 @@ class ScriptTest {
   @Test
   void statusDrawsWhatWasRecorded() throws IOException {
     Path record = folder.resolve(".kubenet/nodes/control0/timeline");
+    StateFolder.claim(Layout.of(folder.resolve(".kubenet")));
     Files.createDirectories(record.getParent());
     Files.writeString(
         record, "1795388570000 queued 1795388570500\n1795388570000 qemu 1795388572000\n");
@@ -424,9 +426,22 @@ class ScriptTest {
     CommandResult result = script("stop-all", "--destroy", "--yes").run().succeeded().quiet();
     assertThat(beside).hasContent("mine");
     assertThat(among).hasContent("mine");
-    assertThat(Files.list(layout.state())).hasSize(2);
-    assertThat(Files.list(layout.nodes())).hasSize(1);
-    result.prints("left " + among, "left " + beside);
+    assertThat(CommandResult.tree(layout.state()).keySet())
+        .as("they, their folders, and what makes the folder kubenet's")
+        .containsExactlyInAnyOrder(
+            "",
+            "KUBENET.TAG",
+            "lock",
+            "nodes",
+            "nodes/worker0",
+            "nodes/worker0/backup.qcow2",
+            "notes.txt",
+            "version");
+    for (String word : List.of("will leave ", "left ")) {
+      result.prints(word + among + ": kubenet did not make it");
+      result.prints(word + beside + ": kubenet did not make it");
+    }
+    assertThat(result.out()).doesNotContain("will remove " + layout.state() + "\n");
   }
 
   @Test
@@ -455,13 +470,13 @@ class ScriptTest {
   @Fault(value = "the state folder is that of another version", promise = "it is left alone")
   void aStateOfAnotherFormIsLeftAlone() throws IOException {
     Layout layout = keysMade();
-    Files.writeString(layout.version(), "2\n");
+    Files.writeString(layout.version(), "3\n");
     for (String script : List.of("launch-all", "status", "stop-all")) {
       script(script, "--yes")
           .run()
           .exitedWith(1)
           .complainsInTwoLines(
-              layout.state() + " has the form 2, this kubenet knows 1", "the kubenet that made it");
+              layout.state() + " has the form 3, this kubenet knows 2", "the kubenet that made it");
     }
   }
 
@@ -699,8 +714,10 @@ class ScriptTest {
     configured(folder, CONFIG);
     Layout layout = Layout.of(folder.resolve(".kubenet"));
     Cluster cluster = ClusterFile.parse("cluster.yaml", CONFIG);
+    StateFolder.claim(layout);
+    StateFolder.claimRuntime(layout);
     Provision.keys(cluster, layout).run();
-    Provision.ssh(cluster, layout).run();
+    Provision.ssh(cluster, cluster.nodes(), layout).run();
     return layout;
   }
 

@@ -43,7 +43,8 @@ class SshConfigTest {
   void configIsGolden() {
     for (Network network : Lab.networks(Host.Os.LINUX)) {
       Golden.check(
-          "ssh/config-" + network.word(), SshConfig.config(Lab.cluster(network), Lab.LAYOUT));
+          "ssh/config-" + network.word(),
+          SshConfig.config(Lab.cluster(network), Lab.cluster(network).nodes(), Lab.LAYOUT));
     }
   }
 
@@ -68,7 +69,9 @@ class SshConfigTest {
     for (String name : List.of("plain", Lab.nastyName(), "-oProxyCommand=x", "a  b", "%h")) {
       Path state = Files.createDirectory(folder.resolve(name));
       Layout layout = new Layout(state, state);
-      Files.writeString(layout.sshConfig(), SshConfig.config(Cluster.standard(), layout));
+      Files.writeString(
+          layout.sshConfig(),
+          SshConfig.config(Cluster.standard(), Cluster.standard().nodes(), layout));
 
       Argv ask = Argv.of("ssh", "-G").option("-F", layout.sshConfig()).add("worker1");
       Map<String, String> understood =
@@ -107,7 +110,9 @@ class SshConfigTest {
     for (String name : List.of("/a${HOME}b", "/line\nbreak")) {
       Layout layout = new Layout(Path.of(name), Path.of("/run"));
 
-      assertThat(Lab.problem(() -> SshConfig.config(Cluster.standard(), layout)))
+      assertThat(
+              Lab.problem(
+                  () -> SshConfig.config(Cluster.standard(), Cluster.standard().nodes(), layout)))
           .isEqualTo(
               "ssh cannot use the state folder "
                   + name

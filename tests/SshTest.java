@@ -248,7 +248,7 @@ class SshTest {
       keys.put(node, hostKey);
     }
     Files.copy(identity, layout.identity());
-    Files.writeString(layout.sshConfig(), SshConfig.config(cluster, layout));
+    Files.writeString(layout.sshConfig(), SshConfig.config(cluster, cluster.nodes(), layout));
     Files.writeString(layout.knownHosts(), SshConfig.knownHosts(cluster.nodes(), keys));
 
     Argv command = SshConfig.command(layout, cluster.node("gateway"));

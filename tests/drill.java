@@ -15,18 +15,19 @@
 //SOURCES ../lib/ImageSource.java
 //SOURCES ../lib/Layout.java
 //SOURCES ../lib/Leg.java
+//SOURCES ../lib/Marker.java
 //SOURCES ../lib/Network.java
 //SOURCES ../lib/Node.java
 //SOURCES ../lib/Problem.java
 //SOURCES ../lib/Qmp.java
 //SOURCES ../lib/Role.java
+//SOURCES ../lib/SavedState.java
 //SOURCES ../lib/Subnet.java
 //SOURCES ../lib/Vm.java
 //SOURCES ../lib/VmnetWay.java
 //SOURCES ../lib/Wait.java
 //SOURCES ../lib/Yaml.java
 //SOURCES ../lib/YamlFields.java
-//SOURCES ../lib/SavedState.java
 
 import java.io.IOException;
 import java.nio.file.Files;

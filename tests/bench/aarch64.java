@@ -169,7 +169,7 @@ class Aarch64Bench implements Callable<Integer> {
     Boot boot = Boot.choose(choice, host, image.image());
     Provision provision = new Provision(cluster, host, layout, image.image(), boot, roles);
     Provision.keys(cluster, layout).run();
-    Provision.ssh(cluster, layout).run();
+    Provision.ssh(cluster, cluster.nodes(), layout).run();
     provision.files(node).run();
     LanSwitch lan = new LanSwitch(layout.lan());
     Process wires = new ProcessBuilder(lan.command().toList()).start();

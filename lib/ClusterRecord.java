@@ -1,0 +1,231 @@
+//DEPS com.fasterxml.jackson.dataformat:jackson-dataformat-yaml:2.21.8
+package lib;
+
+import com.fasterxml.jackson.annotation.JsonIgnoreProperties;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.SerializationFeature;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.util.Comparator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+
+/**
+ * What was launched from a state folder, in its {@code record.json}. Scripts act on the record for
+ * what exists, and on the cluster file for what is to come.
+ *
+ * @param cluster its name
+ * @param owner the user who launched it
+ * @param subnet the cluster LAN
+ * @param vip the virtual IP
+ * @param network the word for it
+ * @param user login in every guest
+ * @param image folder of the image that the disks are based on
+ * @param sessions the tmux sessions, of VMs and of SSH
+ * @param tmux socket of the tmux server that they are on; empty until there was one
+ * @param runtime folder of the sockets
+ * @param nodes those that were made and not destroyed since
+ */
+@JsonIgnoreProperties(ignoreUnknown = true)
+public record ClusterRecord(
+    String cluster,
+    String owner,
+    String subnet,
+    String vip,
+    String network,
+    String user,
+    String image,
+    List<String> sessions,
+    String tmux,
+    String runtime,
+    List<Made> nodes) {
+
+  /**
+   * A node as it was made.
+   *
+   * @param index its number in the cluster
+   * @param memory in MiB
+   * @param disk in GiB
+   * @param ssh where its SSH server is reached from this host
+   */
+  @JsonIgnoreProperties(ignoreUnknown = true)
+  public record Made(
+      String name,
+      String role,
+      int index,
+      int cpus,
+      int memory,
+      int disk,
+      String address,
+      int sshPort,
+      String ssh) {
+
+    private static Made of(Node node, Network network) {
+      Node.Size size = node.size();
+      return new Made(
+          node.name(),
+          node.role().word(),
+          node.index(),
+          size.cpus(),
+          size.memoryMiB(),
+          size.diskGiB(),
+          node.address(),
+          node.sshPort(),
+          network.ssh(node).toString());
+    }
+
+    private Node node(Subnet subnet) {
+      return new Node(
+          index,
+          name,
+          Role.valueOf(role.toUpperCase(Locale.ROOT)),
+          new Node.Size(cpus, memory, disk),
+          subnet,
+          sshPort - index);
+    }
+  }
+
+  /**
+   * {@return the record of a state folder; nothing if nothing was launched from it}
+   *
+   * @throws Problem if it can't be read
+   */
+  public static Optional<ClusterRecord> read(Layout layout) {
+    if (!Files.exists(layout.record())) {
+      return Optional.empty();
+    }
+    try {
+      ClusterRecord record =
+          new ObjectMapper().readValue(layout.record().toFile(), ClusterRecord.class);
+      record.nodes.forEach(made -> made.node(Subnet.parse(record.subnet)));
+      return Optional.of(record);
+    } catch (IOException | RuntimeException e) {
+      throw new Problem(
+          layout.record() + " does not say what was launched",
+          "put it back as it was; without it, running nodes end when tmux does",
+          e);
+    }
+  }
+
+  /**
+   * Writes down that nodes are about to be made or started; what was written of others stays.
+   *
+   * @param image folder of the image that their disks are based on
+   */
+  public static void add(Cluster cluster, Layout layout, List<Node> starting, String image) {
+    Map<String, Made> nodes = new LinkedHashMap<>();
+    Optional<ClusterRecord> before = read(layout);
+    before.ifPresent(record -> record.nodes.forEach(made -> nodes.put(made.name(), made)));
+    starting.forEach(node -> nodes.put(node.name(), Made.of(node, cluster.network())));
+    new ClusterRecord(
+            cluster.name(),
+            System.getProperty("user.name"),
+            cluster.subnet().toString(),
+            cluster.vip(),
+            cluster.network().word(),
+            cluster.user(),
+            image,
+            List.of(cluster.vmsSession(), cluster.sshSession()),
+            before.map(ClusterRecord::tmux).orElse(""),
+            layout.runtime().toString(),
+            nodes.values().stream().sorted(Comparator.comparing(Made::index)).toList())
+        .write(layout);
+  }
+
+  /** Writes down which tmux server the sessions are on. */
+  public static void onTmux(Layout layout, String socket) {
+    read(layout)
+        .filter(record -> !record.tmux.equals(socket))
+        .ifPresent(record -> record.with(socket, record.nodes).write(layout));
+  }
+
+  /** Writes down that nodes are no more. */
+  public static void remove(Layout layout, List<Node> gone) {
+    List<String> names = gone.stream().map(Node::name).toList();
+    read(layout)
+        .ifPresent(
+            record ->
+                record
+                    .with(
+                        record.tmux,
+                        record.nodes.stream().filter(made -> !names.contains(made.name())).toList())
+                    .write(layout));
+  }
+
+  private ClusterRecord with(String otherTmux, List<Made> otherNodes) {
+    return new ClusterRecord(
+        cluster,
+        owner,
+        subnet,
+        vip,
+        network,
+        user,
+        image,
+        sessions,
+        otherTmux,
+        runtime,
+        otherNodes);
+  }
+
+  private void write(Layout layout) {
+    try {
+      ObjectMapper json = new ObjectMapper().enable(SerializationFeature.INDENT_OUTPUT);
+      new Plan.Write(layout.record(), json.writeValueAsString(this) + "\n", false).run();
+    } catch (IOException e) {
+      throw new IllegalStateException(e); // texts and numbers can always be written
+    }
+  }
+
+  /**
+   * {@return the cluster of the file, on the network and with the user of what exists}
+   *
+   * @throws Problem if another cluster has the state folder
+   */
+  public static Cluster existing(Cluster cluster, Layout layout) {
+    Optional<ClusterRecord> record = read(layout).filter(found -> !found.nodes.isEmpty());
+    if (record.isEmpty()) {
+      return cluster;
+    }
+    ClusterRecord found = record.get();
+    if (!found.cluster.equals(cluster.name())) {
+      throw new Problem(
+          "the nodes in %s are those of cluster `%s`, and the cluster file says `name: %s`"
+              .formatted(layout.state(), Yaml.visible(found.cluster), cluster.name()),
+          "give another cluster a state folder of its own (--state); to rename this one, put the"
+              + " name back, destroy it with stop-all.java --destroy, and launch it anew");
+    }
+    Cluster same = cluster.withUser(found.user);
+    return cluster.network().word().equals(found.network)
+        ? same
+        : same.withNetwork(Network.parse(found.network));
+  }
+
+  /**
+   * {@return all nodes: those of the file, as they were made where they exist, then those that
+   * exist and are no longer in the file}
+   */
+  public static List<Node> nodes(Cluster cluster, Layout layout) {
+    Map<String, Node> nodes = new LinkedHashMap<>();
+    cluster.nodes().forEach(node -> nodes.put(node.name(), node));
+    made(layout).forEach(node -> nodes.put(node.name(), node));
+    return List.copyOf(nodes.values());
+  }
+
+  /** {@return the nodes that exist, as they were made} */
+  public static List<Node> made(Layout layout) {
+    return read(layout)
+        .map(
+            record ->
+                record.nodes.stream().map(made -> made.node(Subnet.parse(record.subnet))).toList())
+        .orElse(List.of());
+  }
+
+  /** {@return the names of nodes that exist and are no longer in the file} */
+  public static List<String> gone(Cluster cluster, Layout layout) {
+    List<String> names = cluster.nodes().stream().map(Node::name).toList();
+    return made(layout).stream().map(Node::name).filter(name -> !names.contains(name)).toList();
+  }
+}

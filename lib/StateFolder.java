@@ -1,0 +1,160 @@
+package lib;
+
+import com.sun.security.auth.module.UnixSystem;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.LinkOption;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.UUID;
+
+/**
+ * Whose a state folder is. kubenet marks the one that it makes with a random id and the folder's
+ * path. A folder that was moved keeps its id, and so its VMs, sockets and tmux sessions; a copy
+ * gets an id of its own when something is launched from it.
+ */
+public final class StateFolder {
+  /** Forms that this kubenet knows, the newest first. */
+  private static final List<String> FORMS = List.of(Layout.VERSION, "1");
+
+  private StateFolder() {}
+
+  /**
+   * {@return the layout of a state folder, which need not be there}
+   *
+   * @throws Problem if it is a link, another user's, not kubenet's, or of a form that this kubenet
+   *     does not know
+   */
+  public static Layout check(Path path) {
+    if (Files.isSymbolicLink(path)) {
+      throw new Problem(
+          "%s is a symbolic link to %s".formatted(path, target(path)),
+          "name that folder itself with --state, or remove the link");
+    }
+    Layout layout = Layout.of(path);
+    Path state = layout.state();
+    if (!Files.exists(state, LinkOption.NOFOLLOW_LINKS)) {
+      return layout;
+    }
+    refuseOtherUser(state);
+    if (!Files.isDirectory(state)) {
+      throw new Problem(state + " is a file", "choose a folder: --state");
+    }
+    Marker.refuseStranger(state, isOld(layout));
+    String form = text(layout.version()).strip();
+    if (!form.isEmpty() && !FORMS.contains(form)) {
+      throw new Problem(
+          "%s has the form %s, this kubenet knows %s"
+              .formatted(state, Yaml.visible(form), Layout.VERSION),
+          "use the kubenet that made it, or another folder (--state)");
+    }
+    return layout;
+  }
+
+  private static Path target(Path link) {
+    try {
+      return Files.readSymbolicLink(link);
+    } catch (IOException e) {
+      return Path.of("?");
+    }
+  }
+
+  private static void refuseOtherUser(Path state) {
+    try {
+      Map<String, Object> owner = Files.readAttributes(state, "unix:uid,owner");
+      UnixSystem me = new UnixSystem();
+      if (((Number) owner.get("uid")).longValue() != me.getUid()) {
+        throw new Problem(
+            "%s belongs to %s, and you are %s"
+                .formatted(state, owner.get("owner"), me.getUsername()),
+            "run this as that user, or use a folder of your own (--state)");
+      }
+    } catch (IOException e) {
+      throw new Problem("cannot look at " + state + ": " + e.getMessage(), "check its owner", e);
+    }
+  }
+
+  /** Whether a kubenet that wrote no markers made it, by the text of a file that only it wrote. */
+  private static boolean isOld(Layout layout) {
+    return text(layout.sshConfig()).startsWith("# Made by kubenet: ssh -F ")
+        && Files.isDirectory(layout.nodes());
+  }
+
+  /** The beginning of a file, which may be anything; empty if there is none. */
+  private static String text(Path file) {
+    if (!Files.isRegularFile(file)) {
+      return "";
+    }
+    try (InputStream in = Files.newInputStream(file)) {
+      return new String(in.readNBytes(100), StandardCharsets.UTF_8);
+    } catch (IOException e) {
+      throw new Problem("cannot read " + file + ": " + e.getMessage(), "check its owner", e);
+    }
+  }
+
+  /**
+   * Makes the folder, or takes it up as its own after a move or a copy.
+   *
+   * @throws Problem as {@link #check}
+   */
+  public static void claim(Layout layout) {
+    check(layout.state());
+    new Plan.Folder(layout.state()).run();
+    Optional<Marker> found = Marker.read(layout.state());
+    Marker mine = marker(layout);
+    if (found.isEmpty()) {
+      mine.putNew(layout.state());
+    } else if (!found.get().equals(mine)) {
+      mine.put(layout.state());
+    }
+    new Plan.Write(layout.version(), Layout.VERSION + "\n", false).run();
+  }
+
+  /** {@return the marker that the folder has, or is to have} */
+  private static Marker marker(Layout layout) {
+    Optional<Marker> found =
+        Marker.read(layout.state()).filter(marker -> !Layout.isCopy(marker, layout.state()));
+    String id = found.map(marker -> marker.fact("id")).orElse("");
+    Map<String, String> facts = new LinkedHashMap<>();
+    facts.put("kind", "state");
+    facts.put("id", id.isEmpty() ? UUID.randomUUID().toString() : id);
+    facts.put("path", layout.state().toString());
+    facts.put("runtime", layout.runtime().toString());
+    return new Marker(facts);
+  }
+
+  /** {@return the folder's id, by which its tmux sessions are known; its path if it has none} */
+  public static String id(Layout layout) {
+    return Marker.read(layout.state())
+        .filter(marker -> !Layout.isCopy(marker, layout.state()))
+        .map(marker -> marker.fact("id"))
+        .filter(id -> !id.isEmpty())
+        .orElse(layout.state().toString());
+  }
+
+  /** Makes the folder for sockets. */
+  public static void claimRuntime(Layout layout) {
+    Marker.refuseStranger(layout.runtime(), holdsOnlySockets(layout.runtime()));
+    new Plan.Folder(layout.runtime()).run();
+    if (Marker.read(layout.runtime()).isEmpty()) {
+      Marker.of("sockets").putNew(layout.runtime());
+    }
+  }
+
+  private static boolean holdsOnlySockets(Path runtime) {
+    if (!Files.isDirectory(runtime)) {
+      return false;
+    }
+    try (var files = Files.list(runtime)) {
+      return files.allMatch(
+          file -> file.getFileName().toString().matches("[a-z0-9]+\\.(qmp|qmp\\.save|socket)"));
+    } catch (IOException e) {
+      throw new Problem("cannot look into " + runtime + ": " + e.getMessage(), "remove it", e);
+    }
+  }
+}
