@@ -149,7 +149,7 @@ class LaunchAll implements Callable<Integer> {
     Terminal terminal = Terminal.current();
     List<Node> nodes = options.nodes(options.cluster());
     Launch launch = Launch.decide(options, image, nodes, terminal);
-    VmSession session = VmSession.of(launch.cluster(), launch.layout());
+    VmSession session = VmSession.of(launch.cluster(), launch.layout(), terminal);
     boolean switched = launch.cluster().network() instanceof Network.User;
     boolean queued = launch.host().emulates();
     if (options.dryRun()) {
@@ -187,8 +187,7 @@ class LaunchAll implements Callable<Integer> {
         terminal.line("kubernetes   " + Forward.words(launch.cluster()));
       }
       terminal.line(
-          "%sconsoles: tmux attach -t %s",
-          now.isEmpty() ? "" : now.size() + " started; ", session.session());
+          "%sconsoles: %s", now.isEmpty() ? "" : now.size() + " started; ", session.attach());
       List<Node> running = nodes.stream().filter(node -> !later.contains(node)).toList();
       Admission admission = Admission.of(launch.cluster(), launch.layout(), launch.host());
       try (Lock making = missing.isEmpty() ? null : templates.lock(terminal)) {

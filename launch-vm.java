@@ -144,7 +144,7 @@ class LaunchVm implements Callable<Integer> {
     Terminal terminal = Terminal.current();
     Node node = options.cluster().node(name); // a wrong name fails before anything is installed
     Launch launch = Launch.decide(options, image, List.of(node), terminal);
-    VmSession session = VmSession.of(launch.cluster(), launch.layout());
+    VmSession session = VmSession.of(launch.cluster(), launch.layout(), terminal);
     boolean switched = launch.cluster().network() instanceof Network.User;
     if (options.dryRun()) {
       launch.describe(List.of(node));
@@ -158,7 +158,7 @@ class LaunchVm implements Callable<Integer> {
     }
     try (Lock lock = launch.lock()) {
       if (Vm.of(node, launch.layout()).alive()) {
-        terminal.line("%s runs already; its console: tmux attach -t %s", name, session.session());
+        terminal.line("%s runs already; its console: %s", name, session.attach());
         return 0;
       }
       launch.prepare();

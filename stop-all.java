@@ -138,7 +138,7 @@ class StopAll implements Callable<Integer> {
       boolean last = cluster.nodes().stream().noneMatch(node -> Vm.of(node, layout).alive());
       if (last) {
         new Sessions(layout.state()).end(cluster.sshSession());
-        VmSession.of(cluster, layout).end(cluster.nodes());
+        VmSession.of(cluster, layout, terminal).end(cluster.nodes());
       }
       if (destroy && !options.isPartial()) {
         BaseImage.release(layout);
