@@ -153,17 +153,17 @@ class LaunchAll implements Callable<Integer> {
     Terminal terminal = Terminal.current();
     List<Node> nodes = options.nodes(options.cluster());
     Launch launch = Launch.decide(options, image, nodes, terminal);
-    VmSession session = VmSession.of(launch.cluster(), launch.layout());
     boolean switched = launch.cluster().network() instanceof Network.User;
     boolean queued = launch.host().emulates();
     if (options.dryRun()) {
       launch.describe(nodes);
-      session
+      VmSession.of(launch.cluster(), launch.layout(), terminal)
           .commands(nodes, launch.layout(), queued, switched)
           .forEach(command -> terminal.line(command.toShell()));
       return 0;
     }
     try (Lock lock = launch.lock()) {
+      VmSession session = VmSession.of(launch.cluster(), launch.layout(), terminal);
       List<Node> starting = new ArrayList<>(nodes);
       starting.removeIf(node -> Vm.of(node, launch.layout()).alive());
       if (starting.size() < nodes.size()) {
@@ -183,16 +183,16 @@ class LaunchAll implements Callable<Integer> {
       launch.files(now, templates);
       if (switched) {
         session.startLan();
-        LanPort.connectAll(launch.cluster(), launch.layout(), terminal);
+        LanPort.connectAll(launch.nodes(), launch.layout(), terminal);
       }
       now.forEach(start);
       if (switched) {
-        session.startForward();
+        session.startForward(launch.forwardChanges());
         terminal.line("kubernetes   " + Forward.words(launch.cluster()));
       }
+      launch.record(session);
       terminal.line(
-          "%sconsoles: tmux attach -t %s",
-          now.isEmpty() ? "" : now.size() + " started; ", session.session());
+          "%sconsoles: %s", now.isEmpty() ? "" : now.size() + " started; ", session.attach());
       List<Node> running = nodes.stream().filter(node -> !later.contains(node)).toList();
       Admission admission = Admission.of(launch.cluster(), launch.layout(), launch.host());
       try (Lock making = missing.isEmpty() ? null : templates.lock(terminal)) {

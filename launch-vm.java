@@ -148,11 +148,11 @@ class LaunchVm implements Callable<Integer> {
     Terminal terminal = Terminal.current();
     Node node = options.cluster().node(name); // a wrong name fails before anything is installed
     Launch launch = Launch.decide(options, image, List.of(node), terminal);
-    VmSession session = VmSession.of(launch.cluster(), launch.layout());
     boolean switched = launch.cluster().network() instanceof Network.User;
     if (options.dryRun()) {
       launch.describe(List.of(node));
       if (switched) {
+        VmSession session = VmSession.of(launch.cluster(), launch.layout(), terminal);
         terminal.line("# the LAN switch and the forward, in tmux session " + session.session());
         terminal.line(session.lan().command().toShell());
         terminal.line(session.forward().toShell());
@@ -161,16 +161,18 @@ class LaunchVm implements Callable<Integer> {
       return 0;
     }
     try (Lock lock = launch.lock()) {
+      VmSession session = VmSession.of(launch.cluster(), launch.layout(), terminal);
       if (Vm.of(node, launch.layout()).alive()) {
-        terminal.line("%s runs already; its console: tmux attach -t %s", name, session.session());
+        terminal.line("%s runs already; its console: %s", name, session.attach());
         return 0;
       }
       launch.prepare();
       launch.files(List.of(node), launch.templates(List.of(node), cold));
       if (switched) {
         session.startLan();
-        LanPort.connectAll(launch.cluster(), launch.layout(), terminal);
-        session.startForward();
+        LanPort.connectAll(launch.nodes(), launch.layout(), terminal);
+        session.startForward(launch.forwardChanges());
+        launch.record(session);
       }
     }
     Argv script = Argv.of("/bin/sh", launch.layout().node(node).launch().toString());

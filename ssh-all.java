@@ -73,7 +73,6 @@ import lib.ReadyAll;
 import lib.SshSession;
 import lib.Stage;
 import lib.Terminal;
-import lib.Tmux;
 import lib.Tool;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -114,21 +113,21 @@ class SshAll implements Callable<Integer> {
         ClusterRecord.nodes(cluster, layout).stream()
             .filter(node -> names.contains(node.name()))
             .toList();
-    SshSession session = SshSession.of(cluster, layout, nodes);
+    SshSession session = SshSession.of(cluster, layout, nodes, terminal);
     boolean inside = System.getenv("TMUX") != null;
-    Argv show = inside ? Tmux.switchClient(session.session()) : Tmux.attach(session.session());
     if (options.dryRun()) {
       nodes.forEach(
           node ->
               terminal.line(
                   "# waits for SSH of %s on %s", node.name(), cluster.network().ssh(node)));
       session.commands().forEach(command -> terminal.line(command.toShell()));
-      terminal.line((detach ? "# " : "") + show.toShell());
+      terminal.line((detach ? "# " : "") + session.show(inside).toShell());
       return 0;
     }
     Preflight.tools(terminal, options.yes(), List.of(Tool.TMUX, Tool.SSH));
     new ReadyAll(cluster, layout, terminal)
         .await(nodes, ready ? Stage.READY : Stage.SSH, session::open);
+    Argv show = session.show(inside);
     terminal.line("SSH to all:  " + show.toShell());
     if (ready) {
       terminal.line("%d of %d nodes are ready", nodes.size(), nodes.size());

@@ -71,7 +71,6 @@ import lib.Node;
 import lib.Options;
 import lib.Problem;
 import lib.Remains;
-import lib.Sessions;
 import lib.Shutdown;
 import lib.Terminal;
 import lib.Vm;
@@ -144,8 +143,8 @@ class StopAll implements Callable<Integer> {
       }
       List<Node> all = ClusterRecord.nodes(cluster, layout);
       if (all.stream().noneMatch(node -> Vm.of(node, layout).alive())) {
-        new Sessions(layout.state()).end(cluster.sshSession());
-        VmSession.of(cluster, layout).end(all);
+        ClusterRecord.sessions(layout).end(cluster.sshSession());
+        VmSession.of(cluster, layout, terminal).end(all);
       }
       if (destroy) {
         remove(terminal, layout, nodes);

@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.SerializationFeature;
 import java.io.IOException;
 import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -212,6 +213,14 @@ public record ClusterRecord(
     cluster.nodes().forEach(node -> nodes.put(node.name(), node));
     made(layout).forEach(node -> nodes.put(node.name(), node));
     return List.copyOf(nodes.values());
+  }
+
+  /** {@return the tmux sessions, on the server that they are on} */
+  public static Sessions sessions(Layout layout) {
+    return new Sessions(
+        StateFolder.id(layout),
+        layout.state(),
+        read(layout).map(ClusterRecord::tmux).filter(path -> !path.isEmpty()).map(Path::of));
   }
 
   /** {@return the nodes that exist, as they were made} */

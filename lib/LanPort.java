@@ -82,11 +82,11 @@ public record LanPort(Vm vm, LanSwitch lan) {
     }
   }
 
-  /** Connects every VM of a cluster that has lost the switch, and says which. */
-  public static void connectAll(Cluster cluster, Layout layout, Terminal terminal) {
+  /** Connects every VM that has lost the switch, and says which. */
+  public static void connectAll(List<Node> nodes, Layout layout, Terminal terminal) {
     LanSwitch lan = new LanSwitch(layout.lan());
     List<LanPort> lost =
-        cluster.nodes().stream()
+        nodes.stream()
             .map(node -> new LanPort(Vm.of(node, layout), lan))
             .filter(LanPort::lost)
             .toList();

@@ -1,5 +1,6 @@
 package lib;
 
+import java.io.IOException;
 import java.io.OutputStream;
 import java.io.PrintStream;
 import java.nio.file.Files;
@@ -23,6 +24,7 @@ public final class Launch {
   private final Probe probe;
   private final Provision provision;
   private final Optional<BaseImage> base;
+  private boolean forwardChanges;
 
   private Launch(
       Options options,
@@ -125,6 +127,11 @@ public final class Launch {
     return cluster;
   }
 
+  /** {@return all nodes: those of the cluster file, and those that exist beside them} */
+  public List<Node> nodes() {
+    return ClusterRecord.nodes(cluster, layout);
+  }
+
   /** {@return where everything is} */
   public Layout layout() {
     return layout;
@@ -151,13 +158,32 @@ public final class Launch {
     }
     StateFolder.claimRuntime(layout);
     Provision.keys(cluster, layout).run();
-    Provision.ssh(cluster, ClusterRecord.nodes(cluster, layout), layout).run();
+    forwardChanges = Files.exists(layout.forward()) && !isText(layout.forward(), Forward.script(cluster, layout));
+    Provision.ssh(cluster, nodes(), layout).run();
+  }
+
+  private static boolean isText(Path file, String text) {
+    try {
+      return Files.readString(file).equals(text);
+    } catch (IOException e) {
+      return false; // then it is written anew
+    }
+  }
+
+  /** {@return whether {@link #prepare} wrote the forward's script anew} */
+  public boolean forwardChanges() {
+    return forwardChanges;
+  }
+
+  /** Writes down on which tmux server the session is. */
+  public void record(VmSession session) {
+    session.socket().ifPresent(socket -> ClusterRecord.onTmux(layout, socket.toString()));
   }
 
   /** Where the sockets of running nodes are gone, new ones would not reach them. */
   private void refuseLostSockets() {
     List<String> running =
-        ClusterRecord.nodes(cluster, layout).stream()
+        nodes().stream()
             .filter(node -> Vm.of(node, layout).alive())
             .map(Node::name)
             .toList();

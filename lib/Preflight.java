@@ -13,6 +13,8 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.Optional;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
@@ -25,14 +27,38 @@ public final class Preflight {
   /** Of QEMU itself, beside the guest's memory, in MiB; translated code comes on top under tcg. */
   private static final int OVERHEAD_MIB = 64;
 
+  private static final Pattern TMUX_VERSION = Pattern.compile("([0-9]+\\.[0-9]+)");
+
   private final List<Problem> obstacles = new ArrayList<>();
 
   /**
    * Makes sure that programs are there: installs them if {@code yes} or if the person agrees.
    *
-   * @throws Problem naming all missing ones and the command, if they are not installed
+   * @throws Problem naming all missing ones and the command, if they are not installed; or naming
+   *     tmux's version, if it is too old
    */
   public static void tools(Terminal terminal, boolean yes, List<Tool> needed) {
+    present(terminal, yes, needed);
+    if (needed.contains(Tool.TMUX)) {
+      tmux(Commands.run(Argv.of("tmux", "-V")).out().strip());
+    }
+  }
+
+  /**
+   * Checks whether tmux is new enough. A version without a number is its newest source.
+   *
+   * @param said what {@code tmux -V} says: {@code tmux 3.3a}, {@code tmux next-3.5}
+   */
+  public static void tmux(String said) {
+    Matcher version = TMUX_VERSION.matcher(said);
+    if (version.find() && older(version.group(1) + ".0", Tmux.LEAST + ".0")) {
+      throw new Problem(
+          said + " is too old, " + Tmux.LEAST + " is needed",
+          "upgrade tmux with the system's package manager");
+    }
+  }
+
+  private static void present(Terminal terminal, boolean yes, List<Tool> needed) {
     List<Tool> missing = needed.stream().distinct().filter(tool -> !tool.isPresent()).toList();
     if (missing.isEmpty()) {
       return;
@@ -97,7 +123,7 @@ public final class Preflight {
     preflight.disk(starting, layout);
     preflight.ports(cluster, starting, layout);
     if (!starting.isEmpty()) {
-      preflight.servicePorts(cluster, layout);
+      preflight.servicePorts(cluster, layout, terminal);
     }
     preflight.socketPaths(cluster, host.os(), layout);
     preflight.network(cluster, host, terminal);
@@ -192,7 +218,7 @@ public final class Preflight {
   }
 
   /** Those of the virtual IP's services, unless it is this cluster's own forward that has them. */
-  private void servicePorts(Cluster cluster, Layout layout) {
+  private void servicePorts(Cluster cluster, Layout layout, Terminal terminal) {
     if (!(cluster.network() instanceof Network.User)) {
       return;
     }
@@ -203,7 +229,9 @@ public final class Preflight {
             .mapToObj(i -> balancer.hostPort(i) + " (kubernetes:" + balancer.ports().get(i) + ")")
             .collect(Collectors.joining(", "));
     boolean ours =
-        !taken.isEmpty() && Tool.TMUX.isPresent() && VmSession.of(cluster, layout).forwards();
+        !taken.isEmpty()
+            && Tool.TMUX.isPresent()
+            && VmSession.of(cluster, layout, terminal).forwards();
     if (!taken.isEmpty() && !ours) {
       obstacle(
           "already taken on 127.0.0.1: port " + taken,

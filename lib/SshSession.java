@@ -9,16 +9,17 @@ import java.util.function.Predicate;
  * The tmux session {@code NAME-ssh}: windows {@code gateway}, {@code control}, {@code worker} and
  * {@code nodes} (control and worker), a pane with SSH a node.
  */
-public record SshSession(String session, List<Tmux.Window> windows, Sessions sessions) {
+public record SshSession(
+    String session, List<Tmux.Window> windows, Sessions sessions, Terminal terminal) {
 
   /** {@return the session for some nodes of a cluster; a window without nodes is left out} */
-  public static SshSession of(Cluster cluster, Layout layout, List<Node> nodes) {
+  public static SshSession of(Cluster cluster, Layout layout, List<Node> nodes, Terminal terminal) {
     List<Tmux.Window> windows = new ArrayList<>();
     for (Role role : Role.values()) {
       window(role.word(), nodes, node -> node.role() == role, layout).ifPresent(windows::add);
     }
     window("nodes", nodes, node -> node.role() != Role.GATEWAY, layout).ifPresent(windows::add);
-    return new SshSession(cluster.sshSession(), windows, new Sessions(layout.state()));
+    return new SshSession(cluster.sshSession(), windows, ClusterRecord.sessions(layout), terminal);
   }
 
   private static Optional<Tmux.Window> window(
@@ -31,11 +32,22 @@ public record SshSession(String session, List<Tmux.Window> windows, Sessions ses
     return panes.isEmpty() ? Optional.empty() : Optional.of(new Tmux.Window(name, panes));
   }
 
-  /** {@return the commands that make it} */
+  /** {@return the commands that make it at once, for a dry run} */
   public List<Argv> commands() {
-    List<Argv> commands = sessions.commands(session, windows);
-    commands.add(Tmux.syncKey(session));
+    List<Argv> commands =
+        new ArrayList<>(
+            sessions.commands(session, windows, windows.get(0).name(), Tmux.SYNC_AND_LEAVE));
+    Tmux.syncKey("").ifPresent(commands::add);
     return commands;
+  }
+
+  /**
+   * {@return the command that shows it on this terminal}
+   *
+   * @param inside whether this terminal is a pane of tmux
+   */
+  public Argv show(boolean inside) {
+    return sessions.show(session, inside);
   }
 
   /**
@@ -44,30 +56,32 @@ public record SshSession(String session, List<Tmux.Window> windows, Sessions ses
    */
   public void open() {
     List<Tmux.Found> found = sessions.panes(session);
-    if (found.isEmpty()) {
-      commands().forEach(command -> Commands.run(command).orProblem());
-      return;
-    }
     for (Tmux.Window window : windows) {
-      List<Tmux.Found> there =
-          found.stream().filter(pane -> pane.window().equals(window.name())).toList();
       for (Tmux.Pane pane : window.panes()) {
-        mend(window, there, pane).ifPresent(command -> Commands.run(command).orProblem());
-        if (there.isEmpty()) {
-          there = List.of(new Tmux.Found(window.name(), "", "", false)); // now it is there
+        Tmux.Window alone = new Tmux.Window(window.name(), List.of(pane));
+        if (found.isEmpty()) {
+          sessions.make(session, alone, Tmux.SYNC_AND_LEAVE, terminal::line);
+          found = sessions.panes(session);
+        } else if (found.stream().noneMatch(other -> other.window().equals(window.name()))) {
+          sessions.run(Tmux.newWindow(session, alone, false)).orProblem();
+          found = sessions.panes(session);
+        } else {
+          mend(window, found, pane).ifPresent(command -> sessions.run(command).orProblem());
         }
       }
     }
+    Tmux.syncKey(sessions.run(Tmux.boundKey()).out())
+        .ifPresent(command -> sessions.run(command).orProblem());
   }
 
-  private Optional<Argv> mend(Tmux.Window window, List<Tmux.Found> there, Tmux.Pane pane) {
-    if (there.isEmpty()) {
-      return Optional.of(Tmux.newWindow(session, new Tmux.Window(window.name(), List.of(pane))));
-    }
+  /** The command that makes or respawns a pane of a window that is there, where it is needed. */
+  private static Optional<Argv> mend(Tmux.Window window, List<Tmux.Found> found, Tmux.Pane pane) {
+    List<Tmux.Found> there =
+        found.stream().filter(other -> other.window().equals(window.name())).toList();
     Optional<Tmux.Found> own =
-        there.stream().filter(found -> found.title().equals(pane.title())).findFirst();
+        there.stream().filter(other -> other.title().equals(pane.title())).findFirst();
     if (own.isEmpty()) {
-      return Optional.of(Tmux.newPane(session, window.name(), pane));
+      return Optional.of(Tmux.newPane(there.get(0).windowId(), pane));
     }
     return own.filter(Tmux.Found::dead).map(dead -> Tmux.respawn(dead.id(), pane.command()));
   }

@@ -1,6 +1,7 @@
 package lib;
 
 import java.time.Duration;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
 import java.util.stream.Collectors;
@@ -10,16 +11,18 @@ import java.util.stream.Collectors;
  * panes of their own what network {@code user} needs: the LAN switch, and the forward from this
  * host to the virtual IP. What runs in it goes on when the script ends.
  */
-public record VmSession(String session, LanSwitch lan, Argv forward, Sessions sessions) {
+public record VmSession(
+    String session, LanSwitch lan, Argv forward, Sessions sessions, Terminal terminal) {
   private static final String WINDOW = "vms";
 
   /** {@return the session of a cluster} */
-  public static VmSession of(Cluster cluster, Layout layout) {
+  public static VmSession of(Cluster cluster, Layout layout, Terminal terminal) {
     return new VmSession(
         cluster.vmsSession(),
         new LanSwitch(layout.lan()),
         Forward.command(layout),
-        new Sessions(layout.state()));
+        ClusterRecord.sessions(layout),
+        terminal);
   }
 
   /** {@return the command of a node's pane} */
@@ -36,9 +39,13 @@ public record VmSession(String session, LanSwitch lan, Argv forward, Sessions se
     }
   }
 
-  /** Starts the forward, unless it runs. */
-  public void startForward() {
-    if (!forwards()) {
+  /**
+   * Starts the forward, unless it runs.
+   *
+   * @param anew whether its script has changed, so that one that runs is started again
+   */
+  public void startForward(boolean anew) {
+    if (anew || !forwards()) {
       show(Forward.TITLE, Forward.TITLE, forward);
     }
   }
@@ -65,7 +72,18 @@ public record VmSession(String session, LanSwitch lan, Argv forward, Sessions se
         new Tmux.Window(LanSwitch.TITLE, List.of(new Tmux.Pane(LanSwitch.TITLE, lan.command())));
     Tmux.Window forwards =
         new Tmux.Window(Forward.TITLE, List.of(new Tmux.Pane(Forward.TITLE, forward)));
-    return sessions.commands(session, switched ? List.of(switches, vms, forwards) : List.of(vms));
+    return sessions.commands(
+        session, switched ? List.of(switches, vms, forwards) : List.of(vms), WINDOW, Tmux.LEAVE);
+  }
+
+  /** {@return the socket of the tmux server that it is on; nothing if it is not there} */
+  public Optional<Path> socket() {
+    return sessions.socketOf(session);
+  }
+
+  /** {@return what a person types to see it} */
+  public String attach() {
+    return sessions.attach(session);
   }
 
   /** Runs a command in the pane of this title: the one that is there, or a new one. */
@@ -73,20 +91,22 @@ public record VmSession(String session, LanSwitch lan, Argv forward, Sessions se
     List<Tmux.Found> panes = sessions.panes(session);
     Optional<Tmux.Found> own =
         panes.stream().filter(pane -> pane.title().equals(title)).findFirst();
+    Optional<String> there =
+        panes.stream()
+            .filter(pane -> pane.window().equals(window))
+            .map(Tmux.Found::windowId)
+            .findFirst();
     Tmux.Pane pane = new Tmux.Pane(title, command);
-    Argv tmux;
-    if (own.isPresent()) {
-      tmux = Tmux.respawn(own.get().id(), command);
-    } else if (panes.isEmpty()) {
-      Tmux.Window first = new Tmux.Window(window, List.of(pane));
-      sessions.commands(session, List.of(first)).forEach(step -> Commands.run(step).orProblem());
-      return;
-    } else if (panes.stream().anyMatch(other -> other.window().equals(window))) {
-      tmux = Tmux.newPane(session, window, pane);
+    Tmux.Window made = new Tmux.Window(window, List.of(pane));
+    if (panes.isEmpty()) {
+      sessions.make(session, made, Tmux.LEAVE, terminal::line);
+    } else if (own.isPresent()) {
+      sessions.run(Tmux.respawn(own.get().id(), command)).orProblem();
+    } else if (there.isPresent()) {
+      sessions.run(Tmux.newPane(there.get(), pane)).orProblem();
     } else {
-      tmux = Tmux.newWindow(session, new Tmux.Window(window, List.of(pane)));
+      sessions.run(Tmux.newWindow(session, made, window.equals(WINDOW))).orProblem();
     }
-    Commands.run(tmux).orProblem();
   }
 
   /**
@@ -98,9 +118,10 @@ public record VmSession(String session, LanSwitch lan, Argv forward, Sessions se
     List<String> names = nodes.stream().map(Node::name).toList();
     String strangers =
         sessions.panes(session).stream()
-            .filter(pane -> !pane.dead() && pane.window().equals(WINDOW))
+            .filter(pane -> !pane.dead())
             .map(Tmux.Found::title)
             .filter(title -> !names.contains(title))
+            .filter(title -> !List.of(LanSwitch.TITLE, Forward.TITLE).contains(title))
             .collect(Collectors.joining(", "));
     if (!strangers.isEmpty()) {
       throw new Problem(

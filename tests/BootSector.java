@@ -23,6 +23,19 @@ enum BootSector {
   /** Prints dots on the serial port for ever. */
   PRINTS("ba f8 03 b0 2e ee eb fd"), // mov dx,3f8h; mov al,'.'; again: out dx,al; jmp again
 
+  /**
+   * Asks its terminal for another window name and another title, prints {@code asked}, and goes on
+   * as {@link #WAITS}.
+   */
+  RENAMES(
+      "31 c0 8e d8 be 2d 7c ba f8 03" // ds = 0; si = the text at 7c2dh; dx = 3f8h
+          + " ac 84 c0 74 03 ee eb f8" // again: lodsb; at its zero go on; out dx,al
+          + " ba 02 06 b8 00 01 ef fb f4 ba 00 06 ed f6 c4 01 74 f5" // WAITS
+          + " ba 04 06 b8 00 20 ef eb ec"
+          + " 1b 6b 20 6d 79 20 76 6d 73 1b 5c" // ESC k, " my vms", ESC backslash
+          + " 1b 5d 32 3b 61 20 62 07" // ESC ]2; "a b" BEL
+          + " 61 73 6b 65 64 0d 0a 00"),
+
   /** Writes 32 KiB after 32 KiB to its disk, from 1 MiB on, and prints a dot after each. */
   WRITES(
       "fa 31 c0 8e d8 8e d0 bc 00 7c fb" // cli; ds = ss = 0; sp = 7c00h; sti

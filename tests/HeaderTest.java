@@ -37,9 +37,10 @@ class HeaderTest {
           "BootRecord Commands EachNode EthernetSwitch Meter Qmp RecipeFiles Wait WebProxy",
           "Lock SavedState",
           "HostSurvey LanSwitch Plan QemuImg Sessions Ssh Terminal Tool Trial Vm",
-          "Suspension Turn",
-          "ClusterRecord DebianBuilt Download ImageMaker LanPort Probe Progress Provision Readiness"
-              + " RoleFiles Shutdown SnapshotSet Stall StateFolder VmSession",
+          "StateFolder Suspension Turn",
+          "ClusterRecord",
+          "DebianBuilt Download ImageMaker LanPort Probe Progress Provision Readiness"
+              + " RoleFiles Shutdown SnapshotSet Stall VmSession",
           "Admission BaseImage Changes ImageDownload ImageImport ImageOptions NodeStatus Options"
               + " Preflight ReadyAll Remains SshSession",
           "Bake ImageBuild ImageStore",

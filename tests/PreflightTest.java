@@ -276,6 +276,14 @@ class PreflightTest {
   }
 
   @Test
+  void tmuxIsNewEnough() {
+    for (String said :
+        List.of("tmux 3.0", "tmux 3.3a", "tmux 3.10", "tmux next-3.5", "tmux master")) {
+      Preflight.tmux(said);
+    }
+  }
+
+  @Test
   void nothingIsAskedForWhatIsThere() {
     Preflight.tools(terminal, false, List.of(new Tool("sh", "", "", "", "")));
 

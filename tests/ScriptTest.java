@@ -586,6 +586,23 @@ class ScriptTest {
   }
 
   @Test
+  @Fault(
+      value = "tmux is older than 3.0",
+      promise = "both versions are named, before anything is made")
+  void tmuxThatIsTooOld() throws IOException {
+    Path bin = bare(folder.resolve("calls"));
+    configured(folder, CONFIG);
+    CommandResult.programs(bin, "ssh");
+    CommandResult.fake(bin.resolve("tmux"), "echo tmux 2.9a");
+    script("ssh-all")
+        .with("PATH", bin)
+        .run()
+        .exitedWith(1)
+        .complainsInTwoLines("tmux 2.9a is too old, 3.0 is needed", "upgrade tmux");
+    assertThat(folder.resolve(".kubenet")).doesNotExist();
+  }
+
+  @Test
   void yesInstallsWhatIsMissing() throws IOException {
     Path calls = folder.resolve("calls");
     Path bin = bare(calls);

@@ -177,6 +177,7 @@ final class TinyCluster implements AutoCloseable {
         .in(folder)
         .with("KUBENET_CACHE", CACHE)
         .with("LC_ALL", "C.UTF-8")
+        .with("HOME", top) // tmux's configuration is there, or none
         .with("TMUX_TMPDIR", top.resolve("tmux"));
   }
 
@@ -247,7 +248,7 @@ final class TinyCluster implements AutoCloseable {
 
   /** The panes of session {@code tiny-vms}: window, title, alive or dead. */
   List<String> panes() {
-    String format = "#{window_name} #{@node} #{?pane_dead,dead,alive}";
+    String format = "#{@kubenet-window} #{@node} #{?pane_dead,dead,alive}";
     return tmux("list-panes", "-s", "-t", "=tiny-vms:", "-F", format).lines().toList();
   }
 

@@ -1,17 +1,23 @@
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.Optional;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import lib.Argv;
 import lib.Cluster;
 import lib.Commands;
+import lib.Sessions;
 import lib.SshSession;
+import lib.Terminal;
 import lib.Tmux;
 import lib.VmSession;
 import lib.Wait;
@@ -22,6 +28,9 @@ import org.junit.jupiter.api.Test;
 /** Whole commands; and what a real tmux server of the test's own makes of them. */
 class TmuxTest {
   private final Cluster cluster = Cluster.standard();
+  private final ByteArrayOutputStream said = new ByteArrayOutputStream();
+  private final Terminal terminal =
+      Terminal.plain(new PrintStream(said, true, StandardCharsets.UTF_8));
   private Path folder;
 
   @BeforeEach
@@ -37,7 +46,27 @@ class TmuxTest {
 
   /** The same command for a tmux server that nobody else has. */
   private Argv own(Argv command) {
-    return Argv.of("env", "-u", "TMUX", "TMUX_TMPDIR=" + folder).then(command);
+    return Argv.of("env", "-u", "TMUX", "HOME=" + folder, "tmux")
+        .option("-S", socket())
+        .then(command.rest());
+  }
+
+  private Path socket() {
+    return folder.resolve("socket");
+  }
+
+  private String tmux(String... arguments) {
+    return Commands.run(own(Argv.of("tmux", arguments))).orProblem().out().strip();
+  }
+
+  /** Sessions on that server, which runs from now on, with a session of a person's. */
+  private Sessions sessions() {
+    tmux("new-session", "-d", "-s", "mine", "sleep", "600");
+    return new Sessions("3f2a", folder, Optional.of(socket()));
+  }
+
+  private Tmux.Session lab(String name) {
+    return new Tmux.Session(name, "3f2a", folder, Tmux.LEAVE);
   }
 
   private List<Tmux.Found> panes(String session) {
@@ -46,7 +75,7 @@ class TmuxTest {
 
   @Test
   void sshSessionIsGolden() {
-    SshSession session = SshSession.of(cluster, Lab.LAYOUT, cluster.nodes());
+    SshSession session = SshSession.of(cluster, Lab.LAYOUT, cluster.nodes(), terminal);
 
     Golden.check("tmux/ssh", text(session.commands()));
   }
@@ -54,7 +83,8 @@ class TmuxTest {
   @Test
   void vmsSessionIsGolden() {
     List<Argv> commands =
-        VmSession.of(cluster, Lab.LAYOUT).commands(Lab.nodes(cluster), Lab.LAYOUT, true, true);
+        VmSession.of(cluster, Lab.LAYOUT, terminal)
+            .commands(Lab.nodes(cluster), Lab.LAYOUT, true, true);
 
     Golden.check("tmux/vms", text(commands));
   }
@@ -82,7 +112,8 @@ class TmuxTest {
                 .map(Argv::toShell))
         .containsExactly(
             "tmux respawn-pane -k -t %3 -- sh -c 'a\\;'",
-            "tmux list-panes -s -t =lab: -F" + " '#{window_name} #{@node} #{pane_id} #{pane_dead}'",
+            "tmux list-panes -s -t =lab: -F"
+                + " '#{pane_id} #{pane_dead} #{window_id} #{@kubenet-window} #{@node}'",
             "tmux kill-session -t =lab",
             "tmux kill-pane -t %3",
             "tmux attach-session -t =lab",
@@ -94,15 +125,17 @@ class TmuxTest {
     assertThat(
             Tmux.panes(
                 """
-                vms worker0 %3 0
-                lan lan %12 1
-                sh  %13 0
-                two words x %14 0
+                %3 0 @1 vms worker0
+                %12 1 @0 lan lan
+                %13 0 @2 vms\s
+                %14 0 @3 \s
+                %15 0 @4  worker1
                 """))
         .isEqualTo(
             List.of(
-                new Tmux.Found("vms", "worker0", "%3", false),
-                new Tmux.Found("lan", "lan", "%12", true)));
+                new Tmux.Found("vms", "@1", "worker0", "%3", false),
+                new Tmux.Found("lan", "@0", "lan", "%12", true),
+                new Tmux.Found("", "@4", "worker1", "%15", false)));
     assertThat(Tmux.panes("")).isEmpty();
   }
 
@@ -125,7 +158,7 @@ class TmuxTest {
             .add(words.toArray(String[]::new));
     Tmux.Window window = new Tmux.Window("w", List.of(new Tmux.Pane("one", program)));
 
-    Commands.run(own(Tmux.session("lab", List.of(window)).get(0))).orProblem();
+    Commands.run(own(Tmux.newSession(lab("lab"), window))).orProblem();
     assertThat(Wait.until(Duration.ofSeconds(5), () -> Files.exists(out))).isTrue();
     assertThat(Files.readString(out)).isEqualTo(String.join("\0", words) + "\0");
 
@@ -149,8 +182,8 @@ class TmuxTest {
                     .mapToObj(i -> new Tmux.Pane("worker" + i, program))
                     .toList()));
 
-    Tmux.session("lab", windows).forEach(command -> Commands.run(own(command)).orProblem());
-    Commands.run(own(Tmux.syncKey("lab"))).orProblem();
+    Tmux.session(lab("lab"), windows, "nodes")
+        .forEach(command -> Commands.run(own(command)).orProblem());
 
     List<Tmux.Found> panes = panes("lab");
     assertThat(panes.stream().map(pane -> pane.window() + " " + pane.title() + " " + pane.dead()))
@@ -162,9 +195,12 @@ class TmuxTest {
                             .map(pane -> window.name() + " " + pane.title() + " false"))
                 .toList());
 
-    Commands.run(own(Tmux.newWindow("lab", new Tmux.Window("more", windows.get(0).panes()))))
-        .orProblem();
-    Commands.run(own(Tmux.newPane("lab", "more", new Tmux.Pane("extra", program)))).orProblem();
+    assertThat(tmux("display-message", "-p", "-t", "=lab:", "#{window_name}")).isEqualTo("nodes");
+    Tmux.Window more = new Tmux.Window("more", windows.get(0).panes());
+    Commands.run(own(Tmux.newWindow("lab", more, false))).orProblem();
+    assertThat(tmux("display-message", "-p", "-t", "=lab:", "#{window_name}")).isEqualTo("nodes");
+    String id = panes("lab").get(41).windowId();
+    Commands.run(own(Tmux.newPane(id, new Tmux.Pane("extra", program)))).orProblem();
     Commands.run(own(Tmux.killPane(panes.get(0).id()))).orProblem();
     assertThat(panes("lab").stream().map(pane -> pane.window() + " " + pane.title()))
         .hasSize(42)
@@ -180,10 +216,212 @@ class TmuxTest {
   void sessionsAreNamedExactly() {
     Tmux.Window window =
         new Tmux.Window("w", List.of(new Tmux.Pane("one", Argv.of("sleep", "60"))));
-    Commands.run(own(Tmux.session("lab-2", List.of(window)).get(0))).orProblem();
+    Commands.run(own(Tmux.newSession(lab("lab-2"), window))).orProblem();
 
     assertThat(Commands.run(own(Tmux.listPanes("lab"))).succeeded()).isFalse();
     assertThat(Commands.run(own(Tmux.killSession("lab"))).succeeded()).isFalse();
     assertThat(panes("lab-2")).hasSize(1);
+  }
+
+  private SshSession ssh(Sessions sessions) {
+    Argv program = Argv.of("sleep", "600");
+    return new SshSession(
+        "lab-ssh",
+        List.of(
+            new Tmux.Window("gateway", List.of(new Tmux.Pane("gateway", program))),
+            new Tmux.Window(
+                "nodes",
+                List.of(new Tmux.Pane("control0", program), new Tmux.Pane("worker0", program)))),
+        sessions,
+        terminal);
+  }
+
+  private static List<String> marks(Sessions sessions) {
+    return sessions.panes("lab-ssh").stream()
+        .map(pane -> pane.window() + " " + pane.title() + (pane.dead() ? " dead" : ""))
+        .toList();
+  }
+
+  @Test
+  @Fault(
+      value = "windows of the SSH session have other names, with blanks, or all the same",
+      promise =
+          "ssh-all mends the panes that are missing or dead, there; stop-all ends the session")
+  void renamedWindowsOfTheSshSession() {
+    Sessions sessions = sessions();
+    SshSession ssh = ssh(sessions);
+    ssh.open();
+    List<String> whole = List.of("gateway gateway", "nodes control0", "nodes worker0");
+    assertThat(marks(sessions)).isEqualTo(whole);
+    List<Tmux.Found> before = sessions.panes("lab-ssh");
+    for (Tmux.Found pane : before) {
+      tmux("rename-window", "-t", pane.windowId(), "my nodes %9 1 @7");
+    }
+    Commands.run(own(Tmux.killPane(before.get(1).id()))).orProblem();
+    tmux("respawn-pane", "-k", "-t", before.get(2).id(), "--", "sh", "-c", "exit 1");
+    assertThat(
+            Wait.until(Duration.ofSeconds(5), () -> marks(sessions).contains("nodes worker0 dead")))
+        .isTrue();
+
+    ssh.open();
+
+    assertThat(marks(sessions)).containsExactlyInAnyOrderElementsOf(whole);
+    assertThat(tmux("list-windows", "-t", "=lab-ssh:").lines()).hasSize(2);
+    assertThat(sessions.panes("lab-ssh")).contains(before.get(0), before.get(2));
+    sessions.end("lab-ssh");
+    assertThat(tmux("list-sessions", "-F", "#{session_name}")).isEqualTo("mine");
+    assertThat(said.toString(StandardCharsets.UTF_8)).isEmpty();
+  }
+
+  @Test
+  @Fault(
+      value = "all panes of a session were closed, but one that a person opened there",
+      promise = "the nodes' panes come back; stop-all ends the session")
+  void aSessionWithoutOurPanes() {
+    Sessions sessions = sessions();
+    SshSession ssh = ssh(sessions);
+    ssh.open();
+    tmux("new-window", "-d", "-t", "=lab-ssh:", "sleep", "600");
+    sessions.panes("lab-ssh").forEach(pane -> tmux("kill-pane", "-t", pane.id()));
+    assertThat(marks(sessions)).isEmpty();
+
+    ssh.open();
+    assertThat(marks(sessions))
+        .containsExactly("gateway gateway", "nodes control0", "nodes worker0");
+    sessions.panes("lab-ssh").forEach(pane -> tmux("kill-pane", "-t", pane.id()));
+    sessions.end("lab-ssh");
+    assertThat(tmux("list-sessions", "-F", "#{session_name}")).isEqualTo("mine");
+  }
+
+  @Test
+  @Fault(
+      value = "hooks in ~/.tmux.conf add a window to each new session, a pane to each new window",
+      promise = "they are left alone; the nodes have panes of their own")
+  void hooksThatMakeMore() throws IOException {
+    Files.writeString(
+        folder.resolve(".tmux.conf"),
+        """
+        set-hook -g after-new-session 'new-window sleep 60'
+        set-hook -g after-new-window 'split-window -d sleep 60'
+        """);
+    Sessions sessions = sessions();
+    ssh(sessions).open();
+    ssh(sessions).open();
+
+    List<Tmux.Found> panes = sessions.panes("lab-ssh");
+    assertThat(marks(sessions))
+        .containsExactlyInAnyOrder("gateway gateway", "nodes control0", "nodes worker0");
+    assertThat(tmux("list-panes", "-s", "-t", "=lab-ssh:").lines()).hasSizeGreaterThan(3);
+    for (Tmux.Found pane : panes) {
+      assertThat(tmux("display-message", "-p", "-t", pane.id(), "#{pane_start_command}"))
+          .isEqualTo("sleep 600");
+    }
+  }
+
+  @Test
+  @Fault(
+      value = "a person has a tmux session of the name that kubenet would give",
+      promise = "it is not touched; launch-all says so, and stop-all leaves it")
+  void aPersonsSessionOfThatName() {
+    Sessions sessions = sessions();
+    tmux("rename-session", "-t", "=mine", "lab-ssh");
+
+    assertThat(Lab.problem(ssh(sessions)::open))
+        .isEqualTo(
+            """
+            there is a tmux session lab-ssh that kubenet did not make
+            (give it another name: tmux -S %s rename-session -t =lab-ssh other)\
+            """
+                .formatted(socket()));
+    sessions.end("lab-ssh");
+    assertThat(tmux("list-panes", "-s", "-t", "=lab-ssh:").lines()).hasSize(1);
+  }
+
+  @Test
+  void aClaimIsAnIdOrOfAnOlderKubenetThePath() {
+    Sessions sessions = sessions();
+    ssh(sessions).open();
+    Path moved = folder.resolve("moved");
+    assertThat(new Sessions("3f2a", moved, Optional.of(socket())).panes("lab-ssh")).hasSize(3);
+    Sessions copy = new Sessions("9999", moved, Optional.of(socket()));
+    assertThat(Lab.problem(() -> copy.panes("lab-ssh")))
+        .startsWith("tmux session lab-ssh belongs to the cluster in " + folder + "\n");
+    assertThat(Lab.problem(() -> copy.end("lab-ssh"))).startsWith("tmux session lab-ssh belongs");
+
+    // as an older kubenet left it
+    tmux("set-option", "-t", "=lab-ssh:", "@kubenet", folder.toString());
+    tmux("set-option", "-u", "-t", "=lab-ssh:", "@kubenet-state");
+    assertThat(sessions.panes("lab-ssh")).hasSize(3);
+    assertThat(Lab.problem(() -> copy.panes("lab-ssh")))
+        .startsWith("tmux session lab-ssh belongs to the cluster in " + folder + "\n");
+  }
+
+  @Test
+  void sessionsAreOnTheServerWhoseSocketIsGiven() {
+    Sessions sessions = sessions();
+    ssh(sessions).open();
+
+    assertThat(sessions.socketOf("lab-ssh")).contains(socket());
+    assertThat(sessions.socketOf("lab-vms")).isEmpty();
+    Sessions none = new Sessions("3f2a", folder, Optional.empty());
+    assertThat(none.panes("lab-ssh")).isEmpty();
+    // tmux by itself asks another server, so it is told
+    assertThat(sessions.attach("lab-ssh")).isEqualTo("tmux -S " + socket() + " attach -t lab-ssh");
+    assertThat(sessions.show("lab-ssh", true).toShell())
+        .isEqualTo("tmux -S " + socket() + " attach-session -t =lab-ssh");
+    assertThat(none.attach("lab-ssh")).isEqualTo("tmux attach -t lab-ssh");
+    assertThat(none.show("lab-ssh", false).toShell()).isEqualTo("tmux attach-session -t =lab-ssh");
+    assertThat(none.show("lab-ssh", true).toShell()).isEqualTo("tmux switch-client -t =lab-ssh");
+
+    tmux("kill-server");
+    // what the record says of a server that has ended means nothing
+    assertThat(
+            Wait.until(
+                Duration.ofSeconds(5), () -> sessions.attach("x").equals("tmux attach -t x")))
+        .isTrue();
+  }
+
+  @Test
+  @Fault(
+      value = "a person has a binding of their own for the prefix and S",
+      promise = "in other sessions it does what it did; in the SSH session it is kubenet's")
+  void aPersonsBindingIsKept() throws IOException {
+    Files.writeString(
+        folder.resolve(".tmux.conf"),
+        "bind-key -r S set-option -g @mine \"a;b '#{pane_id}'\" \\; set-option -g @more 'x;y z'\n");
+    Sessions sessions = sessions();
+    SshSession ssh = ssh(sessions);
+    ssh.open();
+    String keys = tmux("list-keys", "-T", "prefix", "S");
+    assertThat(keys).contains("-r", "synchronize-panes");
+    ssh.open();
+    assertThat(tmux("list-keys", "-T", "prefix", "S")).isEqualTo(keys);
+
+    press("lab-ssh", () -> tmux("list-windows", "-a", "-F", "#{pane_synchronized}").contains("1"));
+    assertThat(tmux("show-options", "-gqv", "@mine")).isEmpty();
+    press("mine", () -> !tmux("show-options", "-gqv", "@more").isEmpty());
+    assertThat(tmux("show-options", "-gqv", "@mine")).isEqualTo("a;b '#{pane_id}'");
+    assertThat(tmux("show-options", "-gqv", "@more")).isEqualTo("x;y z");
+    assertThat(tmux("list-windows", "-t", "=mine:", "-F", "#{pane_synchronized}")).isEqualTo("0");
+  }
+
+  /** Presses the prefix and S on a terminal that shows a session, until it has an effect. */
+  private void press(String session, Wait.Condition effect) {
+    Argv outer = Argv.of("env", "-u", "TMUX", "tmux").option("-S", folder.resolve("outer"));
+    try {
+      Commands.run(
+              outer
+                  .add("-f", "/dev/null", "new-session", "-d", "-s", "outer", "--")
+                  .then(own(Tmux.attach(session))))
+          .orProblem();
+      Wait.Condition shown = () -> tmux("list-clients", "-F", "#{session_name}").equals(session);
+      assertThat(Wait.until(Duration.ofSeconds(10), shown)).as("shown: %s", session).isTrue();
+      Commands.run(outer.add("send-keys", "C-b", "S")).orProblem();
+      assertThat(Wait.until(Duration.ofSeconds(10), effect))
+          .as("an effect in %s", session)
+          .isTrue();
+    } finally {
+      Commands.run(outer.add("kill-server"));
+    }
   }
 }
