@@ -15,6 +15,7 @@
 //SOURCES lib/Role.java
 //SOURCES lib/Stage.java
 //SOURCES lib/Subnet.java
+//SOURCES lib/Visible.java
 //SOURCES lib/Yaml.java
 //SOURCES lib/Commands.java
 //SOURCES lib/ConsoleLog.java
@@ -93,7 +94,7 @@
 //FILES image/boot.sh=image/boot.sh
 //FILES image/fork.py=image/fork.py
 //FILES image/grub.cfg=image/grub.cfg
-//RUNTIME_OPTIONS -XX:+UseSerialGC -XX:TieredStopAtLevel=1
+//RUNTIME_OPTIONS -Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1
 
 import java.util.List;
 import java.util.concurrent.Callable;

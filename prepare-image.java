@@ -14,6 +14,7 @@
 //SOURCES lib/Qmp.java
 //SOURCES lib/Role.java
 //SOURCES lib/Subnet.java
+//SOURCES lib/Visible.java
 //SOURCES lib/Yaml.java
 //SOURCES lib/Commands.java
 //SOURCES lib/ConsoleLog.java
@@ -78,7 +79,7 @@
 //FILES image/boot.sh=image/boot.sh
 //FILES image/fork.py=image/fork.py
 //FILES image/grub.cfg=image/grub.cfg
-//RUNTIME_OPTIONS -XX:+UseSerialGC -XX:TieredStopAtLevel=1
+//RUNTIME_OPTIONS -Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1
 
 import java.nio.file.Path;
 import java.util.ArrayList;

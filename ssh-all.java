@@ -14,6 +14,7 @@
 //SOURCES lib/Role.java
 //SOURCES lib/Stage.java
 //SOURCES lib/Subnet.java
+//SOURCES lib/Visible.java
 //SOURCES lib/Yaml.java
 //SOURCES lib/Commands.java
 //SOURCES lib/Firmware.java
@@ -54,7 +55,7 @@
 //SOURCES lib/Trial.java
 //SOURCES lib/Probe.java
 //SOURCES lib/Preflight.java
-//RUNTIME_OPTIONS -XX:+UseSerialGC -XX:TieredStopAtLevel=1
+//RUNTIME_OPTIONS -Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1
 
 import java.util.List;
 import java.util.concurrent.Callable;

@@ -13,6 +13,7 @@
 //SOURCES lib/Role.java
 //SOURCES lib/Stage.java
 //SOURCES lib/Subnet.java
+//SOURCES lib/Visible.java
 //SOURCES lib/Yaml.java
 //SOURCES lib/Commands.java
 //SOURCES lib/Firmware.java
@@ -43,7 +44,7 @@
 //SOURCES lib/Options.java
 //SOURCES lib/Readiness.java
 //SOURCES lib/NodeStatus.java
-//RUNTIME_OPTIONS -XX:+UseSerialGC -XX:TieredStopAtLevel=1
+//RUNTIME_OPTIONS -Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1
 
 import java.io.IOException;
 import java.nio.file.Files;

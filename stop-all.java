@@ -14,6 +14,7 @@
 //SOURCES lib/Qmp.java
 //SOURCES lib/Role.java
 //SOURCES lib/Subnet.java
+//SOURCES lib/Visible.java
 //SOURCES lib/Yaml.java
 //SOURCES lib/Commands.java
 //SOURCES lib/Firmware.java
@@ -53,7 +54,7 @@
 //SOURCES lib/VmSession.java
 //SOURCES lib/Identity.java
 //SOURCES lib/Remains.java
-//RUNTIME_OPTIONS -XX:+UseSerialGC -XX:TieredStopAtLevel=1
+//RUNTIME_OPTIONS -Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1
 
 import java.nio.file.Files;
 import java.nio.file.Path;

@@ -1,4 +1,6 @@
 //DEPS com.hierynomus:sshj:0.40.0
+//DEPS org.bouncycastle:bcprov-jdk18on:1.87
+//DEPS org.bouncycastle:bcpkix-jdk18on:1.87
 //DEPS org.slf4j:slf4j-nop:2.0.20
 package lib;
 
@@ -6,7 +8,6 @@ import com.hierynomus.sshj.key.KeyAlgorithms;
 import com.hierynomus.sshj.transport.cipher.ChachaPolyCiphers;
 import com.hierynomus.sshj.transport.cipher.GcmCiphers;
 import com.hierynomus.sshj.transport.mac.Macs;
-import java.io.ByteArrayOutputStream;
 import java.io.Closeable;
 import java.io.IOException;
 import java.io.InputStream;
@@ -38,6 +39,9 @@ import net.schmizz.sshj.userauth.UserAuthException;
 
 /** The only file that opens SSH connections: a login to one node, its host key known beforehand. */
 public final class Ssh implements Closeable {
+
+  /** What each output of a command may have at most, in bytes: its guest decides what it says. */
+  private static final int MOST = 1 << 20;
 
   private final SSHClient client;
 
@@ -257,8 +261,8 @@ public final class Ssh implements Closeable {
    *
    * @param command one line for the login shell
    * @param limit for the whole command
-   * @throws IOException if the connection ends before the command does, or the limit passes; then
-   *     this login is at its end
+   * @throws IOException if the connection ends before the command does, the limit passes, or the
+   *     command says more than a MiB; then this login is at its end
    */
   public Result run(String command, Duration limit) throws IOException {
     try (Session session = client.startSession();
@@ -270,22 +274,33 @@ public final class Ssh implements Closeable {
         running.join(limit.toMillis(), TimeUnit.MILLISECONDS);
       } catch (ConnectionException e) {
         client.close();
+        if (out.overflowed || err.overflowed) {
+          throw new IOException("the node says more than " + (MOST >> 20) + " MiB", e);
+        }
         throw e.getCause() instanceof TimeoutException
             ? new IOException("command not done within " + limit.toSeconds() + " s", e)
             : e;
       }
       Integer exit = running.getExitStatus();
-      return new Result(exit == null ? -1 : exit, out.text(), err.text());
+      Result result = new Result(exit == null ? -1 : exit, out.text(), err.text());
+      if (out.overflowed || err.overflowed) {
+        throw new IOException("the node says more than " + (MOST >> 20) + " MiB");
+      }
+      return result;
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       throw new IOException("interrupted", e);
     }
   }
 
-  /** Reads one output to its end, which comes with the command's or the connection's. */
-  private static final class Drain extends Thread {
+  /**
+   * Reads one output to its end, which comes with the command's or the connection's. An output that
+   * is too long ends the connection.
+   */
+  private final class Drain extends Thread {
     private final InputStream in;
-    private final ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+    private byte[] bytes = {};
+    private volatile boolean overflowed;
 
     Drain(InputStream in) {
       this.in = in;
@@ -296,7 +311,11 @@ public final class Ssh implements Closeable {
     @Override
     public void run() {
       try {
-        in.transferTo(bytes);
+        bytes = in.readNBytes(MOST);
+        if (in.read() >= 0) {
+          overflowed = true;
+          client.close();
+        }
       } catch (IOException e) {
         // the end of the connection shows in the command too
       }
@@ -304,7 +323,7 @@ public final class Ssh implements Closeable {
 
     String text() throws InterruptedException {
       join();
-      return bytes.toString(StandardCharsets.UTF_8);
+      return new String(bytes, StandardCharsets.UTF_8);
     }
   }
 

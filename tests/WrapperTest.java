@@ -17,7 +17,7 @@ class WrapperTest {
 
   /** All that the wrapper uses beside a JDK and what fetches. */
   private static final String[] PROGRAMS = {
-    "sh", "cat", "cp", "mkdir", "mktemp", "mv", "rm", "readlink", "sed", "sha256sum"
+    "sh", "cat", "cp", "mkdir", "mktemp", "mv", "rm", "readlink", "sed", "sha256sum", "id"
   };
 
   @TempDir private Path folder;

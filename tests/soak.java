@@ -14,6 +14,7 @@
 //SOURCES ../lib/Qmp.java
 //SOURCES ../lib/Role.java
 //SOURCES ../lib/Subnet.java
+//SOURCES ../lib/Visible.java
 //SOURCES ../lib/Yaml.java
 //SOURCES ../lib/Commands.java
 //SOURCES ../lib/Firmware.java
@@ -34,6 +35,7 @@
 //SOURCES ../lib/Leg.java
 //SOURCES ../lib/SavedState.java
 //SOURCES ../lib/VmnetWay.java
+//RUNTIME_OPTIONS -Xmx512m
 
 import static org.assertj.core.api.Assertions.assertThat;
 
@@ -43,6 +45,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Random;
 import java.util.TreeMap;
@@ -112,6 +115,7 @@ class Soak implements Callable<Integer> {
   private TinyCluster tiny;
 
   public static void main(String... arguments) {
+    Locale.setDefault(Locale.ROOT);
     System.setProperty("kubenet.ports", "31450"); // so that tests may run at the same time
     System.exit(new CommandLine(new Soak()).execute(arguments));
   }

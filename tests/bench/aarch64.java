@@ -15,6 +15,7 @@
 //SOURCES ../../lib/Role.java
 //SOURCES ../../lib/Stage.java
 //SOURCES ../../lib/Subnet.java
+//SOURCES ../../lib/Visible.java
 //SOURCES ../../lib/Yaml.java
 //SOURCES ../../lib/Commands.java
 //SOURCES ../../lib/ConsoleLog.java
@@ -71,12 +72,14 @@
 //FILES image/before.sh=../../image/before.sh
 //FILES image/boot.sh=../../image/boot.sh
 //FILES image/grub.cfg=../../image/grub.cfg
+//RUNTIME_OPTIONS -Xmx512m
 
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
@@ -142,6 +145,7 @@ class Aarch64Bench implements Callable<Integer> {
   private final Map<Role, Yaml> roles = RoleFiles.read(Path.of("").toAbsolutePath());
 
   public static void main(String... arguments) {
+    Locale.setDefault(Locale.ROOT);
     System.exit(new CommandLine(new Aarch64Bench()).execute(arguments));
   }
 

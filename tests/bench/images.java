@@ -11,6 +11,7 @@
 //SOURCES ../../lib/Qmp.java
 //SOURCES ../../lib/Role.java
 //SOURCES ../../lib/Subnet.java
+//SOURCES ../../lib/Visible.java
 //SOURCES ../../lib/Yaml.java
 //SOURCES ../../lib/Commands.java
 //SOURCES ../../lib/Firmware.java
@@ -29,12 +30,14 @@
 //SOURCES ../../lib/ImageEntries.java
 //SOURCES ../../lib/Vm.java
 //SOURCES ../../lib/ClusterFile.java
+//RUNTIME_OPTIONS -Xmx512m
 
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.Locale;
 import java.util.concurrent.Callable;
 import lib.Argv;
 import lib.Cluster;
@@ -66,6 +69,7 @@ class ImageBench implements Callable<Integer> {
   private final StringBuilder details = new StringBuilder();
 
   public static void main(String... arguments) {
+    Locale.setDefault(Locale.ROOT);
     System.exit(new CommandLine(new ImageBench()).execute(arguments));
   }
 

@@ -13,6 +13,7 @@
 //SOURCES ../../lib/Qmp.java
 //SOURCES ../../lib/Role.java
 //SOURCES ../../lib/Subnet.java
+//SOURCES ../../lib/Visible.java
 //SOURCES ../../lib/Yaml.java
 //SOURCES ../../lib/Commands.java
 //SOURCES ../../lib/Firmware.java
@@ -53,7 +54,9 @@
 //FILES image/after.sh=plain/after.sh
 //FILES image/boot.sh=../../image/boot.sh
 //FILES image/grub.cfg=../../image/grub.cfg
+//RUNTIME_OPTIONS -Xmx512m
 
+import java.util.Locale;
 import java.util.Optional;
 import java.util.List;
 import java.util.Set;
@@ -66,6 +69,7 @@ import lib.Terminal;
 /** Prints the path of the image's disk. */
 class PlainImage {
   public static void main(String... arguments) {
+    Locale.setDefault(Locale.ROOT);
     Host.Arch arch = Host.Arch.current();
     ImageSource.Built source = new ImageSource.Built(Optional.empty(), List.of());
     ImageBuild build = ImageBuild.of(arch, source, Set.of());
