@@ -43,6 +43,9 @@ public final class Ssh implements Closeable {
   /** What each output of a command may have at most, in bytes: its guest decides what it says. */
   private static final int MOST = 1 << 20;
 
+  /** The longest first line of a server, in bytes (RFC 4253, section 4.2). */
+  private static final int LONGEST = 255;
+
   private final SSHClient client;
 
   private Ssh(SSHClient client) {
@@ -77,7 +80,7 @@ public final class Ssh implements Closeable {
    * that another connection would get.
    */
   public static final class Greeting implements Closeable {
-    private static final String START = "SSH-";
+    private static final String START = "SSH-2.0-";
 
     private final Network.Endpoint endpoint;
     private final Greeted socket = new Greeted();
@@ -97,7 +100,7 @@ public final class Ssh implements Closeable {
       try {
         greeting.socket.connect(new InetSocketAddress(endpoint.host(), endpoint.port()), millis);
         greeting.socket.setSoTimeout(millis);
-        greeting.socket.begin(START.getBytes(StandardCharsets.US_ASCII));
+        greeting.socket.begin(START, limit);
         return greeting;
       } catch (IOException e) {
         greeting.close();
@@ -115,17 +118,29 @@ public final class Ssh implements Closeable {
     }
   }
 
-  /** A socket that is connected when it gets to sshj, its first bytes read and put back. */
+  /** A socket that is connected when it gets to sshj, its first line read and put back. */
   private static final class Greeted extends Socket {
     private PushbackInputStream in;
 
-    void begin(byte[] expected) throws IOException {
-      in = new PushbackInputStream(super.getInputStream(), expected.length);
-      byte[] read = in.readNBytes(expected.length);
-      if (!Arrays.equals(read, expected)) {
-        throw new IOException("no SSH server");
+    /**
+     * Reads the server's first line. sshj would take any number of lines before it, and would look
+     * through all of them again with each byte that comes; here it has to be the first.
+     */
+    void begin(String start, Duration limit) throws IOException {
+      in = new PushbackInputStream(super.getInputStream(), LONGEST);
+      long end = System.nanoTime() + limit.toNanos();
+      byte[] line = new byte[LONGEST];
+      int length = 0;
+      int next = 0;
+      while (next != '\n') {
+        next = in.read();
+        boolean fits = length >= start.length() || next == start.charAt(length);
+        if (next < 0 || !fits || length == LONGEST || System.nanoTime() > end) {
+          throw new IOException("no SSH server");
+        }
+        line[length++] = (byte) next;
       }
-      in.unread(read);
+      in.unread(line, 0, length);
     }
 
     @Override
@@ -220,6 +235,9 @@ public final class Ssh implements Closeable {
             e);
       }
       throw e;
+    } catch (RuntimeException e) { // such as sshj's, if the connection ends between two steps
+      client.close();
+      throw new IOException("the SSH server can't be talked to: " + e.getMessage(), e);
     }
   }
 
@@ -287,6 +305,8 @@ public final class Ssh implements Closeable {
         throw new IOException("the node says more than " + (MOST >> 20) + " MiB");
       }
       return result;
+    } catch (IllegalStateException e) { // the connection has ended since
+      throw new IOException("the node is not connected any more", e);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       throw new IOException("interrupted", e);

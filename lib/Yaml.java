@@ -143,7 +143,8 @@ public record Yaml(String place, Object value, Map<String, String> keys) {
     if (e.getCause() instanceof MarkedYAMLException fault && fault.getProblemMark() != null) {
       Mark mark = fault.getProblemMark();
       return "%s:%d:%d: not YAML: %s"
-          .formatted(file, mark.getLine() + 1, mark.getColumn() + 1, Visible.line(fault.getProblem()));
+          .formatted(
+              file, mark.getLine() + 1, mark.getColumn() + 1, Visible.line(fault.getProblem()));
     }
     String words = e.getOriginalMessage().lines().findFirst().orElse("unreadable");
     return place(file, e.getLocation()) + ": not YAML: " + words;

@@ -28,7 +28,7 @@
 //SOURCES ../lib/Yaml.java
 //SOURCES ../lib/YamlFields.java
 //SOURCES ../lib/SavedState.java
-//RUNTIME_OPTIONS -Xmx512m
+//RUNTIME_OPTIONS -Xmx1g
 
 import java.io.IOException;
 import java.nio.file.Files;

@@ -35,7 +35,7 @@
 //SOURCES ../lib/Leg.java
 //SOURCES ../lib/SavedState.java
 //SOURCES ../lib/VmnetWay.java
-//RUNTIME_OPTIONS -Xmx512m
+//RUNTIME_OPTIONS -Xmx1g
 
 import static org.assertj.core.api.Assertions.assertThat;
 
