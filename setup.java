@@ -85,6 +85,7 @@
 //SOURCES lib/Trial.java
 //SOURCES lib/Turn.java
 //SOURCES lib/VirtualIp.java
+//SOURCES lib/Visible.java
 //SOURCES lib/Vm.java
 //SOURCES lib/VmSession.java
 //SOURCES lib/VmnetWay.java
@@ -102,7 +103,7 @@
 //FILES image/boot.sh=image/boot.sh
 //FILES image/fork.py=image/fork.py
 //FILES image/grub.cfg=image/grub.cfg
-//RUNTIME_OPTIONS -XX:+UseSerialGC -XX:TieredStopAtLevel=1
+//RUNTIME_OPTIONS -Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1
 
 import java.util.ArrayList;
 import java.util.List;

@@ -49,13 +49,14 @@
 //SOURCES lib/Tool.java
 //SOURCES lib/Trial.java
 //SOURCES lib/Turn.java
+//SOURCES lib/Visible.java
 //SOURCES lib/Vm.java
 //SOURCES lib/VmSession.java
 //SOURCES lib/VmnetWay.java
 //SOURCES lib/Wait.java
 //SOURCES lib/Yaml.java
 //SOURCES lib/YamlFields.java
-//RUNTIME_OPTIONS -XX:+UseSerialGC -XX:TieredStopAtLevel=1
+//RUNTIME_OPTIONS -Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1
 
 import java.nio.file.Files;
 import java.util.List;

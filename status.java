@@ -33,6 +33,7 @@
 //SOURCES lib/Readiness.java
 //SOURCES lib/Role.java
 //SOURCES lib/SavedState.java
+//SOURCES lib/Sessions.java
 //SOURCES lib/Ssh.java
 //SOURCES lib/SshKey.java
 //SOURCES lib/Stage.java
@@ -41,13 +42,15 @@
 //SOURCES lib/Subnet.java
 //SOURCES lib/Terminal.java
 //SOURCES lib/Timeline.java
+//SOURCES lib/Tmux.java
 //SOURCES lib/Turn.java
+//SOURCES lib/Visible.java
 //SOURCES lib/Vm.java
 //SOURCES lib/VmnetWay.java
 //SOURCES lib/Wait.java
 //SOURCES lib/Yaml.java
 //SOURCES lib/YamlFields.java
-//RUNTIME_OPTIONS -XX:+UseSerialGC -XX:TieredStopAtLevel=1
+//RUNTIME_OPTIONS -Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1
 
 import java.io.IOException;
 import java.nio.file.Files;

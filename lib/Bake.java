@@ -244,7 +244,7 @@ public record Bake(BaseImage parent, Set<String> packages, Object apt, int gib, 
     String result = Files.readString(work.resolve("result.json"));
     JsonNode errors = new ObjectMapper().readTree(result).at("/v1/errors");
     if (!errors.isArray() || !errors.isEmpty()) {
-      throw failed("cloud-init says " + Yaml.visible(result.strip()), console);
+      throw failed("cloud-init says " + Visible.line(result.strip()), console);
     }
     // a name that others provide is installed, too, and is not to be asked for again
     Set<String> installed = new TreeSet<>(Files.readAllLines(work.resolve(PACKAGES)));

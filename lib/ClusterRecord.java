@@ -194,7 +194,7 @@ public record ClusterRecord(
     if (!found.cluster.equals(cluster.name())) {
       throw new Problem(
           "the nodes in %s are those of cluster `%s`, and the cluster file says `name: %s`"
-              .formatted(layout.state(), Yaml.visible(found.cluster), cluster.name()),
+              .formatted(layout.state(), Visible.line(found.cluster), cluster.name()),
           "give another cluster a state folder of its own (--state); to rename this one, put the"
               + " name back, destroy it with stop-all.java --destroy, and launch it anew");
     }

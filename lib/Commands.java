@@ -5,7 +5,9 @@ package lib;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.File;
+import java.io.FilterOutputStream;
 import java.io.IOException;
+import java.io.OutputStream;
 import java.io.RandomAccessFile;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -20,11 +22,15 @@ import java.util.function.Consumer;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.zeroturnaround.exec.ProcessExecutor;
+import org.zeroturnaround.exec.listener.ProcessListener;
 import org.zeroturnaround.exec.stream.LogOutputStream;
 
 /** The only file that starts processes. */
 public final class Commands {
   private static final Duration LIMIT = Duration.ofMinutes(1);
+
+  /** What a command may say on each output, in bytes: the listings that are read have some KiB. */
+  private static final int MOST = 16 << 20;
 
   /** Programs, and those they start, are also found where an ordinary user's PATH does not look. */
   private static final String PATH =
@@ -70,7 +76,7 @@ public final class Commands {
   /**
    * Runs a short command to its end, whatever its exit code.
    *
-   * @throws Problem if it can't be started or takes longer than a minute
+   * @throws Problem if it can't be started, takes longer than a minute or says more than 16 MiB
    */
   public static Result run(Argv command) {
     return run(command, LIMIT, line -> {});
@@ -93,6 +99,7 @@ public final class Commands {
 
   private static Result run(Argv command, String input, Duration limit, Consumer<String> lines) {
     ByteArrayOutputStream out = new ByteArrayOutputStream();
+    Bound bound = new Bound();
     StringBuilder err = new StringBuilder();
     LogOutputStream errors =
         new LogOutputStream() {
@@ -110,12 +117,18 @@ public final class Commands {
       int exit =
           executor
               .environment("PATH", PATH)
-              .redirectOutput(out)
-              .redirectError(errors)
+              .redirectOutput(bound.of(out))
+              .redirectError(bound.of(errors))
+              .addListener(bound)
               .timeout(limit.toMillis(), TimeUnit.MILLISECONDS)
               .destroyOnExit()
               .execute()
               .getExitValue();
+      if (bound.passed) {
+        throw new Problem(
+            "`%s` says more than %d MiB".formatted(command.program(), MOST >> 20),
+            "to see what, run: " + command.toShell());
+      }
       return new Result(command, exit, out.toString(StandardCharsets.UTF_8), err.toString());
     } catch (TimeoutException e) {
       throw new Problem(
@@ -126,6 +139,40 @@ public final class Commands {
       throw notStarted(command, e);
     } catch (InterruptedException e) {
       throw interrupted(command, e);
+    }
+  }
+
+  /** Ends a process that says more than {@link #MOST}. */
+  private static final class Bound extends ProcessListener {
+    private volatile Process process;
+    private volatile boolean passed;
+
+    @Override
+    public void afterStart(Process started, ProcessExecutor executor) {
+      process = started;
+      if (passed) {
+        process.destroyForcibly();
+      }
+    }
+
+    /** What hands on to {@code out} what is not too much, and drops the rest. */
+    OutputStream of(OutputStream out) {
+      return new FilterOutputStream(out) {
+        private long said;
+
+        @Override
+        public void write(byte[] bytes, int from, int length) throws IOException {
+          said += length;
+          if (said <= MOST) {
+            out.write(bytes, from, length);
+          } else {
+            passed = true;
+            if (process != null) {
+              process.destroyForcibly();
+            }
+          }
+        }
+      };
     }
   }
 
@@ -204,7 +251,11 @@ public final class Commands {
         "interrupted while `%s` ran".formatted(command.program()), "run the same again", cause);
   }
 
-  /** {@return the last lines of a file that may be long or missing, for messages} */
+  /**
+   * {@return the last lines of a file that may be long or missing, for messages}
+   *
+   * <p>A console is full of colours and other escape codes: they are left out, not written out.
+   */
   public static String tail(Path file, int lines) {
     try (RandomAccessFile end = new RandomAccessFile(file.toFile(), "r")) {
       byte[] bytes = new byte[(int) Math.min(8192, end.length())];
@@ -212,9 +263,8 @@ public final class Commands {
       int read = Math.max(0, end.read(bytes));
       List<String> all =
           new String(bytes, 0, read, StandardCharsets.UTF_8)
-              // escape sequences and other control characters would act on the reader's terminal
-              .replaceAll("\u001b\\[[0-9;?]*[a-zA-Z]", "")
-              .replaceAll("[\\p{Cntrl}&&[^\n]]", "")
+              .replaceAll("(\u001b\\[|\u009b)[0-9;?]*[a-zA-Z]", "")
+              .replaceAll("[\\p{Cc}\\p{Cf}\\p{Cs}\\p{Zl}\\p{Zp}&&[^\n]]", "")
               .lines()
               .filter(line -> !line.isBlank())
               .toList();

@@ -250,14 +250,20 @@ public record Download(URI url, String sha256, Path part, Duration patience) {
   /**
    * {@return a small text file, such as SHA256SUMS}
    *
-   * @throws Problem if it can't be had
+   * @throws Problem if it can't be had, or is longer than a MiB
    */
   public static String text(URI url, Duration patience) {
     try {
       HttpURLConnection connection = connection(url, patience);
       connect(connection);
       try (InputStream in = connection.getInputStream()) {
-        return new String(in.readNBytes(SMALL), StandardCharsets.UTF_8);
+        byte[] text = in.readNBytes(SMALL);
+        if (in.read() >= 0) {
+          throw new Refused("it is longer than " + (SMALL >> 20) + " MiB");
+        }
+        return new String(text, StandardCharsets.UTF_8);
+      } catch (Refused e) {
+        throw e;
       } catch (IOException e) {
         int status = connection.getResponseCode(); // throws the same if there was no answer
         throw refusal(status);

@@ -14,6 +14,7 @@ import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 
 /**
@@ -66,6 +67,7 @@ public final class EthernetSwitch {
    * @throws IOException if the socket can't be made
    */
   public static void main(String... arguments) throws IOException {
+    Locale.setDefault(Locale.ROOT);
     Path socket = Path.of(arguments[0]);
     Files.deleteIfExists(socket);
     try (Selector selector = Selector.open();
@@ -74,7 +76,7 @@ public final class EthernetSwitch {
       Files.setPosixFilePermissions(socket, PosixFilePermissions.fromString("rw-------"));
       server.configureBlocking(false);
       SelectionKey accepting = server.register(selector, SelectionKey.OP_ACCEPT);
-      System.out.println("LAN switch on " + socket);
+      System.out.println(Visible.lines("LAN switch on " + socket));
       new EthernetSwitch(selector, server).run(accepting, socket);
     }
   }

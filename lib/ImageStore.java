@@ -234,7 +234,7 @@ public record ImageStore(Path folder) {
     return users.isEmpty()
         ? "-"
         : users.stream()
-            .map(state -> Yaml.visible(state + (Files.exists(state) ? "" : " (not there)")))
+            .map(state -> Visible.line(state + (Files.exists(state) ? "" : " (not there)")))
             .collect(Collectors.joining(", "));
   }
 }

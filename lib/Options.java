@@ -1,10 +1,14 @@
 //DEPS info.picocli:picocli:4.7.7
 package lib;
 
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.io.StringWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import picocli.CommandLine;
@@ -53,6 +57,7 @@ public final class Options {
    * is printed as a fact and a hint, never as a stack trace, unless {@code --verbose} asks for it.
    */
   public static int run(Callable<Integer> command, String... arguments) {
+    Locale.setDefault(Locale.ROOT); // else %d is written in Arabic digits where those are usual
     CommandLine line = new CommandLine(command);
     line.setParameterExceptionHandler(
         (e, given) -> {
@@ -62,7 +67,9 @@ public final class Options {
     line.setExecutionExceptionHandler(
         (e, failed, parsed) -> {
           if (parsed.hasMatchedOption("--verbose")) {
-            e.printStackTrace(failed.getErr());
+            StringWriter trace = new StringWriter();
+            e.printStackTrace(new PrintWriter(trace));
+            failed.getErr().print(Visible.lines(trace.toString()));
           }
           if (e instanceof Problem problem) {
             complain(failed, problem.getMessage(), problem.hint());
@@ -72,12 +79,21 @@ public final class Options {
           }
           return CommandLine.ExitCode.SOFTWARE;
         });
-    return line.execute(arguments);
+    try {
+      return line.execute(arguments);
+    } catch (OutOfMemoryError | StackOverflowError e) {
+      complain(
+          line,
+          "out of memory, of which it takes %d MiB at most"
+              .formatted(Runtime.getRuntime().maxMemory() >> 20),
+          "something told it far too much; if not, allow more: ./jbang -R-Xmx1g ...");
+      return CommandLine.ExitCode.SOFTWARE;
+    }
   }
 
   private static void complain(CommandLine line, String fact, String hint) {
-    line.getErr().println(line.getCommandName() + ": " + fact);
-    line.getErr().println("(" + hint.replace("\n", ";\n ") + ")");
+    line.getErr().println(Visible.lines(line.getCommandName() + ": " + fact));
+    line.getErr().println(Visible.lines("(" + hint.replace("\n", ";\n ") + ")"));
     line.getErr().flush();
   }
 

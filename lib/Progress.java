@@ -24,8 +24,8 @@ public final class Progress implements AutoCloseable {
    */
   private record Line(String stage, long start, long seconds) {
     String text(Node node) {
-      return "%-12s %-11s %4d s"
-          .formatted(node.name(), stage, seconds < 0 ? since(start) : seconds);
+      return Visible.line(
+          "%-12s %-11s %4d s".formatted(node.name(), stage, seconds < 0 ? since(start) : seconds));
     }
 
     static long since(long start) {

@@ -25,6 +25,9 @@ import java.util.concurrent.locks.LockSupport;
 public final class Qmp implements Closeable {
   private static final ObjectMapper JSON = new ObjectMapper();
 
+  /** Characters of an answer; what is asked here is answered with less than a tenth. */
+  private static final int MOST = 1 << 20;
+
   private final SocketChannel channel;
   private final Selector selector;
   private final Duration limit;
@@ -158,6 +161,9 @@ public final class Qmp implements Closeable {
   private String line(long end) throws IOException {
     int stop;
     while ((stop = received.indexOf("\n")) < 0) {
+      if (received.length() > MOST) {
+        throw new IOException("QEMU says more than " + (MOST >> 20) + " MiB without an end");
+      }
       long left = (end - System.nanoTime()) / 1_000_000;
       if (left <= 0) {
         throw new SocketTimeoutException("no answer from QEMU within " + limit.toMillis() + " ms");

@@ -43,6 +43,8 @@ public record Readiness(
 
   private static final Duration CLOCK = Duration.ofSeconds(2);
   private static final Duration LOGIN = Duration.ofSeconds(20);
+  private static final int MOST_ERRORS = 8;
+  private static final int LONGEST = 1000; // characters
 
   /**
    * Waits in the guest's shell and prints what {@code cloud-init status} reads; to start that
@@ -277,9 +279,14 @@ public record Readiness(
     }
     String json = status.substring(status.indexOf('{'));
     for (JsonNode stage : new ObjectMapper().readTree(json).path("v1")) {
-      stage.path("errors").forEach(error -> errors.add(error.asText()));
+      stage.path("errors").forEach(error -> errors.add(shown(error.asText())));
     }
-    return errors;
+    return errors.subList(0, Math.min(MOST_ERRORS, errors.size()));
+  }
+
+  /** A guest chooses these words: they stay on a line, and are no more than a person reads. */
+  private static String shown(String error) {
+    return Visible.line(error.length() > LONGEST ? error.substring(0, LONGEST) + " ..." : error);
   }
 
   private Problem late(Stage stage, String fact) {

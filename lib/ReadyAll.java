@@ -54,7 +54,7 @@ public record ReadyAll(Cluster cluster, Layout layout, Terminal terminal) {
     } catch (Problem problem) {
       problems.add(problem);
       progress.failed(node);
-    } catch (RuntimeException e) {
+    } catch (RuntimeException | Error e) { // out of memory, say: that node is not ready
       problems.add(new Problem(node.name() + ": unexpected: " + e, "--verbose shows where", e));
       progress.failed(node);
     }

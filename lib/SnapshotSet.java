@@ -27,7 +27,7 @@ public record SnapshotSet(Layout layout, String name) {
   public SnapshotSet {
     if (!name.matches("[A-Za-z0-9][A-Za-z0-9-]{0,39}")) {
       throw new Problem(
-          "`%s` is no name for a snapshot".formatted(Yaml.visible(name)),
+          "`%s` is no name for a snapshot".formatted(Visible.line(name)),
           "take letters, digits and dashes, at most 40, such as before-chapter-5");
     }
   }

@@ -1,4 +1,6 @@
 //DEPS com.hierynomus:sshj:0.40.0
+//DEPS org.bouncycastle:bcprov-jdk18on:1.87
+//DEPS org.bouncycastle:bcpkix-jdk18on:1.87
 //DEPS org.slf4j:slf4j-nop:2.0.20
 package lib;
 
@@ -6,7 +8,6 @@ import com.hierynomus.sshj.key.KeyAlgorithms;
 import com.hierynomus.sshj.transport.cipher.ChachaPolyCiphers;
 import com.hierynomus.sshj.transport.cipher.GcmCiphers;
 import com.hierynomus.sshj.transport.mac.Macs;
-import java.io.ByteArrayOutputStream;
 import java.io.Closeable;
 import java.io.IOException;
 import java.io.InputStream;
@@ -38,6 +39,12 @@ import net.schmizz.sshj.userauth.UserAuthException;
 
 /** The only file that opens SSH connections: a login to one node, its host key known beforehand. */
 public final class Ssh implements Closeable {
+
+  /** What each output of a command may have at most, in bytes: its guest decides what it says. */
+  private static final int MOST = 1 << 20;
+
+  /** The longest first line of a server, in bytes (RFC 4253, section 4.2). */
+  private static final int LONGEST = 255;
 
   private final SSHClient client;
 
@@ -73,7 +80,7 @@ public final class Ssh implements Closeable {
    * that another connection would get.
    */
   public static final class Greeting implements Closeable {
-    private static final String START = "SSH-";
+    private static final String START = "SSH-2.0-";
 
     private final Network.Endpoint endpoint;
     private final Greeted socket = new Greeted();
@@ -93,7 +100,7 @@ public final class Ssh implements Closeable {
       try {
         greeting.socket.connect(new InetSocketAddress(endpoint.host(), endpoint.port()), millis);
         greeting.socket.setSoTimeout(millis);
-        greeting.socket.begin(START.getBytes(StandardCharsets.US_ASCII));
+        greeting.socket.begin(START, limit);
         return greeting;
       } catch (IOException e) {
         greeting.close();
@@ -111,17 +118,29 @@ public final class Ssh implements Closeable {
     }
   }
 
-  /** A socket that is connected when it gets to sshj, its first bytes read and put back. */
+  /** A socket that is connected when it gets to sshj, its first line read and put back. */
   private static final class Greeted extends Socket {
     private PushbackInputStream in;
 
-    void begin(byte[] expected) throws IOException {
-      in = new PushbackInputStream(super.getInputStream(), expected.length);
-      byte[] read = in.readNBytes(expected.length);
-      if (!Arrays.equals(read, expected)) {
-        throw new IOException("no SSH server");
+    /**
+     * Reads the server's first line. sshj would take any number of lines before it, and would look
+     * through all of them again with each byte that comes; here it has to be the first.
+     */
+    void begin(String start, Duration limit) throws IOException {
+      in = new PushbackInputStream(super.getInputStream(), LONGEST);
+      long end = System.nanoTime() + limit.toNanos();
+      byte[] line = new byte[LONGEST];
+      int length = 0;
+      int next = 0;
+      while (next != '\n') {
+        next = in.read();
+        boolean fits = length >= start.length() || next == start.charAt(length);
+        if (next < 0 || !fits || length == LONGEST || System.nanoTime() > end) {
+          throw new IOException("no SSH server");
+        }
+        line[length++] = (byte) next;
       }
-      in.unread(read);
+      in.unread(line, 0, length);
     }
 
     @Override
@@ -216,6 +235,9 @@ public final class Ssh implements Closeable {
             e);
       }
       throw e;
+    } catch (RuntimeException e) { // such as sshj's, if the connection ends between two steps
+      client.close();
+      throw new IOException("the SSH server can't be talked to: " + e.getMessage(), e);
     }
   }
 
@@ -257,8 +279,8 @@ public final class Ssh implements Closeable {
    *
    * @param command one line for the login shell
    * @param limit for the whole command
-   * @throws IOException if the connection ends before the command does, or the limit passes; then
-   *     this login is at its end
+   * @throws IOException if the connection ends before the command does, the limit passes, or the
+   *     command says more than a MiB; then this login is at its end
    */
   public Result run(String command, Duration limit) throws IOException {
     try (Session session = client.startSession();
@@ -270,22 +292,35 @@ public final class Ssh implements Closeable {
         running.join(limit.toMillis(), TimeUnit.MILLISECONDS);
       } catch (ConnectionException e) {
         client.close();
+        if (out.overflowed || err.overflowed) {
+          throw new IOException("the node says more than " + (MOST >> 20) + " MiB", e);
+        }
         throw e.getCause() instanceof TimeoutException
             ? new IOException("command not done within " + limit.toSeconds() + " s", e)
             : e;
       }
       Integer exit = running.getExitStatus();
-      return new Result(exit == null ? -1 : exit, out.text(), err.text());
+      Result result = new Result(exit == null ? -1 : exit, out.text(), err.text());
+      if (out.overflowed || err.overflowed) {
+        throw new IOException("the node says more than " + (MOST >> 20) + " MiB");
+      }
+      return result;
+    } catch (IllegalStateException e) { // the connection has ended since
+      throw new IOException("the node is not connected any more", e);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       throw new IOException("interrupted", e);
     }
   }
 
-  /** Reads one output to its end, which comes with the command's or the connection's. */
-  private static final class Drain extends Thread {
+  /**
+   * Reads one output to its end, which comes with the command's or the connection's. An output that
+   * is too long ends the connection.
+   */
+  private final class Drain extends Thread {
     private final InputStream in;
-    private final ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+    private byte[] bytes = {};
+    private volatile boolean overflowed;
 
     Drain(InputStream in) {
       this.in = in;
@@ -296,7 +331,11 @@ public final class Ssh implements Closeable {
     @Override
     public void run() {
       try {
-        in.transferTo(bytes);
+        bytes = in.readNBytes(MOST);
+        if (in.read() >= 0) {
+          overflowed = true;
+          client.close();
+        }
       } catch (IOException e) {
         // the end of the connection shows in the command too
       }
@@ -304,7 +343,7 @@ public final class Ssh implements Closeable {
 
     String text() throws InterruptedException {
       join();
-      return bytes.toString(StandardCharsets.UTF_8);
+      return new String(bytes, StandardCharsets.UTF_8);
     }
   }
 

@@ -50,7 +50,7 @@ public final class StateFolder {
     if (!form.isEmpty() && !FORMS.contains(form)) {
       throw new Problem(
           "%s has the form %s, this kubenet knows %s"
-              .formatted(state, Yaml.visible(form), Layout.VERSION),
+              .formatted(state, Visible.line(form), Layout.VERSION),
           "use the kubenet that made it, or another folder (--state)");
     }
     return layout;

@@ -217,7 +217,7 @@ public record TemplateVm(
     Path console = Layout.cache().resolve("template-console.log");
     Bake.keep(files.console(), console); // the folder goes
     return new Problem(
-        "no %s: %s".formatted(name, Yaml.visible(fact)),
+        "no %s: %s".formatted(name, Visible.line(fact)),
         "its console is in " + console + "; --cold boots each node from the start");
   }
 

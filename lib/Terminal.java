@@ -36,12 +36,12 @@ public final class Terminal {
     return interactive;
   }
 
-  /** Prints a line. */
+  /** Prints a line, or several; what would act on the terminal is made {@link Visible}. */
   public void line(String format, Object... values) {
-    out.println(values.length == 0 ? format : format.formatted(values));
+    out.println(Visible.lines(values.length == 0 ? format : format.formatted(values)));
   }
 
-  /** Prints text as it is; used to draw lines anew. */
+  /** Prints text as it is, escape codes included; used to draw lines anew. */
   void draw(String text) {
     out.print(text);
     out.flush();
@@ -54,7 +54,7 @@ public final class Terminal {
    * @param all bytes in all; -1 if that is not known
    */
   public Meter meter(String name, long had, long all) {
-    return new Meter(out, interactive, name, had, all);
+    return new Meter(out, interactive, Visible.line(name), had, all);
   }
 
   /** {@return whether the person answered {@code question} with yes; no without a person} */
@@ -62,7 +62,7 @@ public final class Terminal {
     if (!interactive) {
       return false;
     }
-    draw(question + " [y/N] ");
+    draw(Visible.lines(question) + " [y/N] ");
     try {
       String answer =
           new BufferedReader(new InputStreamReader(System.in, Charset.defaultCharset())).readLine();

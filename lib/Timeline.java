@@ -224,7 +224,8 @@ public final class Timeline {
   }
 
   private static String escaped(String text) {
-    return text.replace("&", "&amp;")
+    return Visible.line(text)
+        .replace("&", "&amp;")
         .replace("<", "&lt;")
         .replace(">", "&gt;")
         .replace("\"", "&quot;");

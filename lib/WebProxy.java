@@ -49,7 +49,7 @@ public final class WebProxy extends ProxySelector {
     if (!proxy.matches()) {
       throw new Problem(
           "kubenet can't use the proxy `"
-              + Yaml.visible(text.replaceFirst("//.*@", "//...@"))
+              + Visible.line(text.replaceFirst("//.*@", "//...@"))
               + "`",
           "set https_proxy to an address such as http://proxy.example:3128, without a password");
     }

@@ -115,24 +115,7 @@ public record Yaml(String place, Object value, Map<String, String> keys) {
     if (value instanceof Map) {
       return "a map";
     }
-    return value instanceof List ? "a list" : "`" + visible(value.toString()) + "`";
-  }
-
-  /**
-   * {@return a text for a message: control characters would end its line, or act on the terminal}
-   */
-  public static String visible(String text) {
-    StringBuilder visible = new StringBuilder();
-    text.codePoints()
-        .forEach(
-            c -> {
-              if (Character.isISOControl(c) || Character.getType(c) == Character.FORMAT) {
-                visible.append(String.format("\\u%04x", c));
-              } else {
-                visible.appendCodePoint(c);
-              }
-            });
-    return visible.toString();
+    return value instanceof List ? "a list" : "`" + Visible.line(value.toString()) + "`";
   }
 
   /** Keys need no quotes if they are words that no parser takes for anything else. */
@@ -160,7 +143,8 @@ public record Yaml(String place, Object value, Map<String, String> keys) {
     if (e.getCause() instanceof MarkedYAMLException fault && fault.getProblemMark() != null) {
       Mark mark = fault.getProblemMark();
       return "%s:%d:%d: not YAML: %s"
-          .formatted(file, mark.getLine() + 1, mark.getColumn() + 1, visible(fault.getProblem()));
+          .formatted(
+              file, mark.getLine() + 1, mark.getColumn() + 1, Visible.line(fault.getProblem()));
     }
     String words = e.getOriginalMessage().lines().findFirst().orElse("unreadable");
     return place(file, e.getLocation()) + ": not YAML: " + words;
@@ -220,7 +204,7 @@ public record Yaml(String place, Object value, Map<String, String> keys) {
         Yaml item = value();
         if (keys.containsKey(key)) {
           faults.add(
-              keyPlace + ": `" + visible(key) + "` is there twice; first at " + keys.get(key));
+              keyPlace + ": `" + Visible.line(key) + "` is there twice; first at " + keys.get(key));
         } else {
           items.put(key, item);
           keys.put(key, keyPlace);

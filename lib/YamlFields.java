@@ -37,7 +37,7 @@ public record YamlFields(List<String> faults) {
                     "%s: unknown key `%s`; %s has the keys %s"
                         .formatted(
                             key.getValue(),
-                            Yaml.visible(key.getKey()),
+                            Visible.line(key.getKey()),
                             what,
                             String.join(", ", known))));
     return yaml.map().entrySet().stream()

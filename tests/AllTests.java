@@ -9,12 +9,14 @@
 //SOURCES *.java
 //SOURCES ../lib/*.java
 //SOURCES ../*.java
+//RUNTIME_OPTIONS -Xmx1g
 
 import static org.junit.platform.engine.discovery.DiscoverySelectors.selectClass;
 
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.concurrent.Callable;
 import java.util.jar.JarFile;
 import java.util.regex.Pattern;
@@ -51,6 +53,7 @@ class AllTests implements Callable<Integer> {
   private boolean list;
 
   public static void main(String[] args) {
+    Locale.setDefault(Locale.ROOT);
     System.exit(new CommandLine(new AllTests()).execute(args));
   }
 

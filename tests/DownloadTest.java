@@ -294,6 +294,31 @@ class DownloadTest {
     }
   }
 
+  @Test
+  @Fault(
+      value = "a server whose SHA256SUMS or headers never end",
+      promise = "a message after 1 MiB")
+  void endlessTextsEndWithAMessage() throws IOException {
+    WebServer.Answer endless =
+        (request, wire) -> {
+          boolean head = request.target().startsWith("/head");
+          wire.out().write(("HTTP/1.1 200 OK\r\n" + (head ? "" : "\r\n")).getBytes());
+          byte[] line = ("X-Line: " + "x".repeat(1000) + (head ? "" : "\r\n")).getBytes();
+          while (true) {
+            wire.out().write(line);
+          }
+        };
+    try (WebServer server = new WebServer(endless)) {
+      assertThat(Lab.problem(() -> newest(server.uri("/body/x.img"))))
+          .contains("/body/SHA256SUMS: it is longer than 1 MiB");
+      // Java's own limit, which older ones don't have; there a script's memory is the limit
+      Assumptions.assumeTrue(
+          System.getProperty("java.version").matches("17\\.0\\.(1[3-9]|2.).*|2[2-9].*"));
+      assertThat(Lab.problem(() -> newest(server.uri("/head/x.img"))))
+          .startsWith("cannot get http://127.0.0.1:");
+    }
+  }
+
   private static ImageDownload newest(URI url) {
     return ImageDownload.of("x", new ImageSource.Published(url, Optional.empty())).withDigest();
   }

@@ -23,6 +23,7 @@ class HeaderTest {
   /** The levels of lib, lowest first: a file refers only to files of lower lines. */
   private static final List<String> LEVELS =
       List.of(
+          "Visible",
           "Argv Digest HostsFile Image Leg Problem Role Stage Subnet Yaml",
           "Firmware GuestClock HostStep Timeline YamlFields",
           "Host Node SshKey Tmux",
@@ -53,8 +54,17 @@ class HeaderTest {
   /** The lib file that is a program of its own, which goes on when the script has ended. */
   private static final String PROGRAM = "EthernetSwitch";
 
-  /** The lib files that may print; the others return what there is to say, or throw a Problem. */
-  private static final Set<String> PRINTERS = Set.of("Terminal", PROGRAM);
+  /**
+   * What prints, and the lib files that may: they make text {@code Visible}. The others return what
+   * there is to say, or throw a Problem.
+   */
+  private static final Map<String, Set<String>> PRINTERS =
+      Map.of(
+          "System\\.(out|err|console)\\b|\\bFileDescriptor\\b", Set.of("Terminal", PROGRAM),
+          "\\.(getOut|getErr|printStackTrace)\\(", Set.of("Options"),
+          "\\.draw\\(", Set.of("Progress"), // escape codes, of its own
+          "\\bMeter\\(", Set.of("Terminal", "Meter"),
+          "\\binheritIO\\b|\\bINHERIT\\b", Set.of("Commands"));
 
   /** Which package comes with which library. */
   private static final Map<String, String> LIBRARIES =
@@ -75,7 +85,11 @@ class HeaderTest {
           Map.entry("picocli.", "info.picocli:picocli"));
 
   /** Libraries that no file imports: they only have to be there at run time. */
-  private static final Set<String> RUNTIME_ONLY = Set.of("org.slf4j:slf4j-nop");
+  private static final Set<String> RUNTIME_ONLY =
+      Set.of(
+          "org.slf4j:slf4j-nop",
+          "org.bouncycastle:bcprov-jdk18on",
+          "org.bouncycastle:bcpkix-jdk18on");
 
   /** The one header that takes whole folders, and the libraries of all tests. */
   private static final String ALL_TESTS = "tests/AllTests.java";
@@ -241,8 +255,47 @@ class HeaderTest {
       if (code.contains("System.exit")) {
         complain(lib, "throw a Problem in place of System.exit");
       }
-      if (!PRINTERS.contains(lib.type()) && code.matches("(?s).*\\bSystem\\.(out|err)\\b.*")) {
-        complain(lib, "return what it prints, or add it to PRINTERS in HeaderTest.java");
+    }
+    end();
+  }
+
+  @Test
+  void whatPeopleReadIsMadeVisible() {
+    for (Source source : all.values()) {
+      if (source.folder().startsWith("tests/")) {
+        continue;
+      }
+      PRINTERS.forEach(
+          (print, allowed) -> {
+            if (!(source.isLib() && allowed.contains(source.type()))
+                && Pattern.compile(print).matcher(source.code()).find()) {
+              complain(source, "print by Terminal.line or throw a Problem, it has: " + print);
+            }
+          });
+    }
+    end();
+  }
+
+  /** Numbers are for programs, too: none may be in the digits of the user's language. */
+  @Test
+  void programsStartWithNoLanguage() {
+    for (Source source : all.values()) {
+      String code = source.code();
+      boolean starts = source.isScript() || source.type().equals(PROGRAM);
+      if (starts
+          && !code.contains("System.exit(Options.run(")
+          && !code.contains("Locale.setDefault(Locale.ROOT);")) {
+        complain(source, "begin its main with Locale.setDefault(Locale.ROOT)");
+      }
+    }
+    end();
+  }
+
+  @Test
+  void scriptsSayHowMuchMemoryTheyTake() {
+    for (Source script : scripts()) {
+      if (script.values("RUNTIME_OPTIONS").stream().noneMatch(line -> line.contains("-Xmx"))) {
+        complain(script, "its header has to say how much memory it may have: //RUNTIME_OPTIONS");
       }
     }
     end();

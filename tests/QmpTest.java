@@ -137,6 +137,15 @@ class QmpTest {
   }
 
   @Test
+  void anEndlessAnswerIsAnIoException() throws IOException {
+    try (Fake fake = new Fake("x".repeat(8 << 20), false)) {
+      assertThatThrownBy(() -> Qmp.connect(socket, LIMIT))
+          .isInstanceOf(IOException.class)
+          .hasMessage("QEMU says more than 1 MiB without an end");
+    }
+  }
+
+  @Test
   void answersMayComeInPiecesAndBetweenEvents() throws IOException {
     String events = "{\"event\": \"STOP\", \"data\": \"" + "x".repeat(200_000) + "\"}\r\n";
     try (Fake fake =

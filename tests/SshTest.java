@@ -12,6 +12,8 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import lib.Argv;
 import lib.Cluster;
 import lib.Commands;
@@ -67,15 +69,31 @@ class SshTest {
   }
 
   @Test
-  void takesMegabytesOfBothOutputs() throws IOException {
-    String half = "head -c 3000000 /dev/zero | tr '\\0' ";
+  void takesAMebibyteOfBothOutputs() throws IOException {
+    String half = "head -c 524288 /dev/zero | tr '\\0' ";
     try (Ssh ssh = login(LIMIT)) {
       Ssh.Result result =
           ssh.run("%s o; %s e >&2; %s o; %s e >&2".formatted(half, half, half, half), LIMIT);
 
       assertThat(result.exit()).isZero();
-      assertThat(result.out().equals("o".repeat(6_000_000))).isTrue();
-      assertThat(result.err().equals("e".repeat(6_000_000))).isTrue();
+      assertThat(result.out().equals("o".repeat(1 << 20))).isTrue();
+      assertThat(result.err().equals("e".repeat(1 << 20))).isTrue();
+    }
+  }
+
+  @Test
+  void moreEndsTheConnection() throws IOException {
+    for (String much :
+        List.of("cat /dev/zero", "cat /dev/zero >&2", "head -c 1048577 /dev/zero; exit 0")) {
+      long start = System.nanoTime();
+      try (Ssh ssh = login(LIMIT)) {
+        assertThatThrownBy(() -> ssh.run(much, LIMIT))
+            .as(much)
+            .isInstanceOf(IOException.class)
+            .hasMessage("the node says more than 1 MiB");
+        assertThatThrownBy(() -> ssh.run("echo hello", LIMIT)).isInstanceOf(IOException.class);
+      }
+      assertThat(Duration.ofNanos(System.nanoTime() - start)).isLessThan(LIMIT);
     }
   }
 
@@ -234,6 +252,25 @@ class SshTest {
         .isInstanceOf(IOException.class);
   }
 
+  @Test
+  @Fault(
+      value = "an SSH server whose greeting or packets never end",
+      promise = "the connection is closed after some KiB")
+  void endlessGreetingsEndSoon() throws IOException {
+    for (String start : List.of("SSH-2.0-x", "SSH-2.0-x\r\n", "x", "\r\n", "")) {
+      for (String then : List.of("x", "\r\n", "\0", "SSH-2.0-x\r\n", "\0\0\1\0")) {
+        try (Fake fake = new Fake(start, then.repeat(1000))) {
+          assertThatThrownBy(() -> Ssh.login(fake.endpoint(), USER, hostKey, identity, SHORT))
+              .as(start + then)
+              .isInstanceOf(IOException.class);
+          assertThat(fake.ended(LIMIT)).as("the connection is closed").isTrue();
+          // most of it waits in the system's buffers, or is thrown away
+          assertThat(fake.sent).as("bytes sent").isLessThan(256 << 20);
+        }
+      }
+    }
+  }
+
   /** OpenSSH itself, with the files that kubenet makes, in a folder of the worst name. */
   @Test
   @Fault(
@@ -262,12 +299,18 @@ class SshTest {
     assertThat(refused.err()).contains("Host key verification failed.");
   }
 
-  /** Accepts connections, says its banner and nothing more. */
+  /** Accepts connections, says its banner, and then the same for ever or nothing more. */
   private static final class Fake implements AutoCloseable {
     private final ServerSocket server = new ServerSocket(0, 5, InetAddress.getLoopbackAddress());
     private final List<Socket> accepted = new ArrayList<>();
+    private final CountDownLatch hungUp = new CountDownLatch(1);
+    private volatile long sent;
 
     Fake(String banner) throws IOException {
+      this(banner, "");
+    }
+
+    Fake(String banner, String then) throws IOException {
       Thread thread =
           new Thread(
               () -> {
@@ -276,6 +319,9 @@ class SshTest {
                     Socket socket = server.accept();
                     accepted.add(socket);
                     socket.getOutputStream().write(banner.getBytes());
+                    if (!then.isEmpty()) {
+                      repeat(socket, then.getBytes());
+                    }
                   }
                 } catch (IOException e) {
                   // closed: the end
@@ -283,6 +329,26 @@ class SshTest {
               });
       thread.setDaemon(true);
       thread.start();
+    }
+
+    private void repeat(Socket socket, byte[] text) {
+      try {
+        while (true) {
+          socket.getOutputStream().write(text);
+          sent += text.length;
+        }
+      } catch (IOException e) {
+        hungUp.countDown();
+      }
+    }
+
+    /** Whether the client hangs up. */
+    boolean ended(Duration limit) {
+      try {
+        return hungUp.await(limit.toMillis(), TimeUnit.MILLISECONDS);
+      } catch (InterruptedException e) {
+        throw new AssertionError("interrupted", e);
+      }
     }
 
     Network.Endpoint endpoint() {

@@ -49,7 +49,16 @@ final class Sshd implements AutoCloseable {
 
   /** Starts one with more lines in its configuration. */
   Network.Endpoint start(String lines) throws IOException {
-    int port = Lab.freePort();
+    return start(Lab.freePort(), folder.resolve("host_key"), "", lines);
+  }
+
+  /**
+   * Starts one on a port that is free, with a host key that is not its own.
+   *
+   * @param user a name that this host need not have: to this server it is another one of root's.
+   *     Without one, it knows the users of this host.
+   */
+  Network.Endpoint start(int port, Path key, String user, String lines) throws IOException {
     Path config = folder.resolve("sshd_config-" + port);
     Files.writeString(
         config,
@@ -64,13 +73,14 @@ final class Sshd implements AutoCloseable {
         StrictModes no
         %s
         """
-            .formatted(port, folder.resolve("host_key"), lines));
+            .formatted(port, key, lines));
     // to start as root it wants its folder
+    Argv shell = Argv.of("/bin/sh", "-c");
     Argv command =
-        Argv.of("/bin/sh", "-c")
+        (user.isEmpty() ? shell : Argv.of("unshare", "--mount").then(shell))
             .add(
-                "[ $(id -u) != 0 ] || mkdir -p /run/sshd; exec /usr/sbin/sshd -D -e -f "
-                    + Argv.quote(config.toString()));
+                "[ $(id -u) != 0 ] || mkdir -p /run/sshd; %s exec /usr/sbin/sshd -D -e -f %s"
+                    .formatted(user.isEmpty() ? "" : knowing(user), config));
     Path errors = folder.resolve("errors-" + port);
     started.add(Commands.start(command, errors));
     Network.Endpoint endpoint = new Network.Endpoint("127.0.0.1", port);
@@ -78,6 +88,14 @@ final class Sshd implements AutoCloseable {
         .withFailMessage(() -> "sshd does not greet: " + Commands.tail(errors, 9))
         .isTrue();
     return endpoint;
+  }
+
+  /** What gives the processes of a shell a user more; for root. */
+  private String knowing(String user) throws IOException {
+    String line = user + ":x:0:0::" + folder + ":/bin/sh\n";
+    Path users = folder.resolve("passwd-" + user);
+    Files.writeString(users, Files.readString(Path.of("/etc/passwd")) + line);
+    return "mount --bind %s /etc/passwd &&".formatted(users);
   }
 
   @Override

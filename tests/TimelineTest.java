@@ -77,6 +77,16 @@ class TimelineTest {
     assertThat(words).contains(nasty, nasty + ": 1 of 1 nodes in 0.0 s");
   }
 
+  @Test
+  void whatXmlDoesNotAllowIsWrittenOut() throws Exception {
+    String nasty = "\u0000\u001b\u009b\u202e\ud800\ufffe\nx";
+    String svg = Timeline.svg(nasty, List.of(row(nasty, 0, 10, 20)));
+    String shown = "\\u0000\\u001b\\u009b\\u202e\\ud800\\ufffe\\u000ax";
+    assertThat(parsed(svg).getElementsByTagName("text").item(0).getTextContent())
+        .isEqualTo(shown + ": 1 of 1 nodes in 0.0 s");
+    assertThat(svg).doesNotContain("\u202e", "\u009b");
+  }
+
   private static Document parsed(String svg) throws Exception {
     return DocumentBuilderFactory.newInstance()
         .newDocumentBuilder()

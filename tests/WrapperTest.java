@@ -4,8 +4,11 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
+import lib.Commands;
+import lib.Host;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -17,7 +20,7 @@ class WrapperTest {
 
   /** All that the wrapper uses beside a JDK and what fetches. */
   private static final String[] PROGRAMS = {
-    "sh", "cat", "cp", "mkdir", "mktemp", "mv", "rm", "readlink", "sed", "sha256sum"
+    "sh", "cat", "cp", "mkdir", "mktemp", "mv", "rm", "readlink", "sed", "sha256sum", "id"
   };
 
   @TempDir private Path folder;
@@ -138,6 +141,104 @@ class WrapperTest {
         .run()
         .exitedWith(1)
         .complainsInTwoLines("there is no %s".formatted(odd), "check --config");
+  }
+
+  @Test
+  @Fault(
+      value = "`HOME` is not set",
+      promise = "it is the one of the user's entry; nothing is made in `/`")
+  void withoutHomeTheUsersEntryTells() throws IOException {
+    keepFakeJar();
+    Path java = jdk("17.0.2");
+    CommandResult.fake(java.resolve("bin/java"), "echo \"$HOME\"");
+    CommandResult result =
+        wrapper("x").with("JAVA_HOME", java).with("HOME", null).run().succeeded().quiet();
+    assertThat(result.out()).isEqualTo(System.getProperty("user.home") + "\n");
+  }
+
+  @Test
+  @Fault(value = "a user without an entry in `/etc/passwd`", promise = "a message says so")
+  void aUserWithoutANameIsTold() throws IOException {
+    assumeTrue(Host.isRoot(), "only root can become somebody else");
+    String text = Files.readString(Path.of(CommandResult.wrapper()));
+    CommandResult.command("sh", "-s", "--", "--version")
+        .within("setpriv", "--reuid", "54321", "--regid", "54321", "--clear-groups")
+        .in(Path.of("/"))
+        .given(text)
+        .run()
+        .exitedWith(1)
+        .complainsInTwoLines("user 54321 has no name on this system", "/etc/passwd");
+  }
+
+  @Test
+  @Fault(value = "`ulimit -n 64`", promise = "a message, and no stack trace")
+  void tooFewOpenFilesAreTold() throws IOException {
+    keepJar();
+    wrapper("--version")
+        .within("sh", "-c", "ulimit -n 64; exec \"$@\"", "sh")
+        .run()
+        .exitedWith(1)
+        .complainsInTwoLines("only 64 files may be open at once, 256 are needed", "ulimit -n 1024");
+    CommandResult enough =
+        wrapper("--version").within("sh", "-c", "ulimit -n 256; exec \"$@\"", "sh").run();
+    assertThat(enough.succeeded().err()).isEqualTo(VERSION + "\n");
+  }
+
+  @Test
+  @Fault(
+      value = "a script is started twice at once, for the first time",
+      promise = "one compiles it, the others wait (JBang itself lets one or more of them fail)")
+  void oneOfFourCompiles() throws Exception {
+    keepJar();
+    offer("flock");
+    Path script = hello(folder);
+    Path jars = folder.resolve("jars");
+    List<Process> all = new ArrayList<>();
+    for (int i = 0; i < 4; i++) {
+      all.add(
+          wrapper(script.toString())
+              .with("JBANG_CACHE_DIR", jars)
+              .start(folder.resolve("out" + i)));
+    }
+    for (int i = 0; i < 4; i++) {
+      int exit = all.get(i).waitFor();
+      String said = Files.readString(folder.resolve("out" + i));
+      assertThat(exit).as(said).isZero();
+      assertThat(said.replaceAll("(?m)^\\[jbang\\] Building jar.*\\R", "")).isEqualTo("hello\n");
+    }
+  }
+
+  @Test
+  @Fault(
+      value = "a locale that is not installed, such as a Mac's `LC_CTYPE=UTF-8`, and an umlaut",
+      promise = "it is as with `C`: the script in that folder starts")
+  void aLocaleThatIsNotInstalled() throws IOException {
+    keepJar();
+    offer("locale");
+    Path umlaut = Files.createDirectory(folder.resolve("\u00fc"));
+    Path script = hello(umlaut);
+    for (String name : List.of("LC_ALL", "LC_CTYPE", "LANG")) {
+      CommandResult result =
+          wrapper(script.toString())
+              .with("LC_ALL", null)
+              .with("LC_CTYPE", null)
+              .with("LANG", null)
+              .with(name, "UTF-8")
+              .run()
+              .succeeded();
+      assertThat(result.out()).as(name).isEqualTo("hello\n");
+    }
+  }
+
+  private void offer(String program) {
+    Commands.find(program)
+        .ifPresent(file -> CommandResult.fake(bin.resolve(program), "exec " + file + " \"$@\""));
+  }
+
+  private static Path hello(Path folder) throws IOException {
+    return Files.writeString(
+        folder.resolve("Hello.java"),
+        "class Hello { public static void main(String[] a) { System.out.println(\"hello\"); } }\n");
   }
 
   /** A run of the wrapper that sees nothing of this machine but {@link #PROGRAMS} and this JDK. */

@@ -23,17 +23,20 @@
 //SOURCES ../lib/Role.java
 //SOURCES ../lib/SavedState.java
 //SOURCES ../lib/Subnet.java
+//SOURCES ../lib/Visible.java
 //SOURCES ../lib/Vm.java
 //SOURCES ../lib/VmnetWay.java
 //SOURCES ../lib/Wait.java
 //SOURCES ../lib/Yaml.java
 //SOURCES ../lib/YamlFields.java
+//RUNTIME_OPTIONS -Xmx1g
 
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.Locale;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
 import lib.Argv;
@@ -75,6 +78,7 @@ class Drill implements Callable<Integer> {
   private long start;
 
   public static void main(String... arguments) {
+    Locale.setDefault(Locale.ROOT);
     System.exit(new CommandLine(new Drill()).execute(arguments));
   }
 

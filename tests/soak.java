@@ -26,6 +26,7 @@
 //SOURCES ../lib/Role.java
 //SOURCES ../lib/SavedState.java
 //SOURCES ../lib/Subnet.java
+//SOURCES ../lib/Visible.java
 //SOURCES ../lib/Vm.java
 //SOURCES ../lib/VmnetWay.java
 //SOURCES ../lib/Wait.java
@@ -35,6 +36,7 @@
 //SOURCES CommandResult.java
 //SOURCES Project.java
 //SOURCES TinyCluster.java
+//RUNTIME_OPTIONS -Xmx1g
 
 import static org.assertj.core.api.Assertions.assertThat;
 
@@ -44,6 +46,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Random;
 import java.util.TreeMap;
@@ -113,6 +116,7 @@ class Soak implements Callable<Integer> {
   private TinyCluster tiny;
 
   public static void main(String... arguments) {
+    Locale.setDefault(Locale.ROOT);
     System.setProperty("kubenet.ports", "31450"); // so that tests may run at the same time
     System.exit(new CommandLine(new Soak()).execute(arguments));
   }

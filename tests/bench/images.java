@@ -5,36 +5,40 @@
 //MAIN ImageBench
 //DEPS info.picocli:picocli:4.7.7
 //SOURCES ../../lib/Argv.java
+//SOURCES ../../lib/BootRecord.java
+//SOURCES ../../lib/Cluster.java
+//SOURCES ../../lib/ClusterFile.java
+//SOURCES ../../lib/Commands.java
+//SOURCES ../../lib/Firmware.java
+//SOURCES ../../lib/Host.java
+//SOURCES ../../lib/ImageEntries.java
+//SOURCES ../../lib/ImageSource.java
+//SOURCES ../../lib/Layout.java
 //SOURCES ../../lib/Leg.java
+//SOURCES ../../lib/Marker.java
 //SOURCES ../../lib/Meter.java
+//SOURCES ../../lib/Network.java
+//SOURCES ../../lib/Node.java
 //SOURCES ../../lib/Problem.java
 //SOURCES ../../lib/Qmp.java
 //SOURCES ../../lib/Role.java
+//SOURCES ../../lib/SavedState.java
 //SOURCES ../../lib/Subnet.java
-//SOURCES ../../lib/Yaml.java
-//SOURCES ../../lib/Commands.java
-//SOURCES ../../lib/Firmware.java
-//SOURCES ../../lib/Node.java
+//SOURCES ../../lib/Terminal.java
+//SOURCES ../../lib/Visible.java
+//SOURCES ../../lib/Vm.java
 //SOURCES ../../lib/VmnetWay.java
 //SOURCES ../../lib/Wait.java
+//SOURCES ../../lib/Yaml.java
 //SOURCES ../../lib/YamlFields.java
-//SOURCES ../../lib/Host.java
-//SOURCES ../../lib/Layout.java
-//SOURCES ../../lib/Network.java
-//SOURCES ../../lib/SavedState.java
-//SOURCES ../../lib/Terminal.java
-//SOURCES ../../lib/BootRecord.java
-//SOURCES ../../lib/ImageSource.java
-//SOURCES ../../lib/Cluster.java
-//SOURCES ../../lib/ImageEntries.java
-//SOURCES ../../lib/Vm.java
-//SOURCES ../../lib/ClusterFile.java
+//RUNTIME_OPTIONS -Xmx512m
 
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.Locale;
 import java.util.concurrent.Callable;
 import lib.Argv;
 import lib.Cluster;
@@ -66,6 +70,7 @@ class ImageBench implements Callable<Integer> {
   private final StringBuilder details = new StringBuilder();
 
   public static void main(String... arguments) {
+    Locale.setDefault(Locale.ROOT);
     System.exit(new CommandLine(new ImageBench()).execute(arguments));
   }
 

@@ -5,10 +5,12 @@
 //MAIN Race
 //DEPS info.picocli:picocli:4.7.7
 //SOURCES ../../lib/Argv.java
+//SOURCES ../../lib/Commands.java
 //SOURCES ../../lib/Meter.java
 //SOURCES ../../lib/Problem.java
-//SOURCES ../../lib/Commands.java
 //SOURCES ../../lib/Terminal.java
+//SOURCES ../../lib/Visible.java
+//RUNTIME_OPTIONS -Xmx512m
 
 import java.io.IOException;
 import java.nio.file.Files;
@@ -173,6 +175,7 @@ class Race implements Callable<Integer> {
   private Map<String, String> environment;
 
   public static void main(String... arguments) {
+    Locale.setDefault(Locale.ROOT);
     System.exit(new CommandLine(new Race()).execute(arguments));
   }
 

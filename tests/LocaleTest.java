@@ -1,0 +1,77 @@
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import lib.Layout;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** People whose language writes numbers with other digits; and other habits of a user's shell. */
+class LocaleTest {
+  /** As of LC_ALL=ar_EG.UTF-8, where that locale is installed. */
+  private static final String ARABIC = "-Duser.language=ar -Duser.country=EG";
+
+  private static final String OTHER_DIGITS = "[\\p{Nd}&&[^0-9]]";
+
+  @Test
+  void theDryRunIsTheSame(@TempDir Path folder) {
+    CommandResult usual = dryRun(folder).run().succeeded().quiet();
+    CommandResult arabic = dryRun(folder).with("JAVA_TOOL_OPTIONS", ARABIC).run().succeeded();
+    assertThat(usual.out()).contains("/nodes/worker2/launch.sh (");
+    assertThat(arabic.out()).isEqualTo(usual.out()).doesNotContainPattern(OTHER_DIGITS);
+  }
+
+  private static CommandResult.Call dryRun(Path folder) {
+    return CommandResult.script("launch-all", "--dry-run")
+        .in(folder)
+        .with("KUBENET_CACHE", folder.resolve("cache"));
+  }
+
+  @Test
+  @Fault(
+      value = "a language with digits of its own: `LC_ALL=ar_EG.UTF-8`",
+      promise =
+          "ports and numbers are ASCII in all that is run and written: it works as in English")
+  void aClusterOfAnArabicUserRuns() throws IOException {
+    try (TinyCluster tiny = TinyCluster.make()) {
+      CommandResult launch =
+          tiny.call("launch-all").with("JAVA_TOOL_OPTIONS", ARABIC).run().succeeded();
+      assertThat(launch.out()).doesNotContainPattern(OTHER_DIGITS);
+      tiny.assertRuns();
+      Layout layout = tiny.layout();
+      Path script = layout.node(tiny.cluster().node("gateway")).launch();
+      for (Path file : List.of(layout.forward(), layout.sshConfig(), layout.knownHosts(), script)) {
+        assertThat(Files.readString(file)).doesNotContainPattern(OTHER_DIGITS);
+      }
+      for (String command : List.of("status", "stop-all")) {
+        CommandResult result =
+            tiny.call(command).with("JAVA_TOOL_OPTIONS", ARABIC).run().succeeded();
+        assertThat(result.out()).doesNotContainPattern(OTHER_DIGITS);
+      }
+      tiny.assertStopped();
+    }
+  }
+
+  @Test
+  @Fault(
+      value = "umask 077, TMPDIR of a folder that is not there",
+      promise = "a cluster runs and stops as ever")
+  void aStrictUmaskAndAnOddTmpdir() {
+    try (TinyCluster tiny = TinyCluster.make()) {
+      for (String script : List.of("launch-all", "status", "stop-all")) {
+        tiny.call(script)
+            .within("sh", "-c", "umask 077; exec \"$@\"", "sh")
+            .with("TMPDIR", "/nowhere/a b'\"$x")
+            .run()
+            .succeeded()
+            .quiet();
+        if (script.equals("launch-all")) {
+          tiny.assertRuns();
+        }
+      }
+      tiny.assertStopped();
+    }
+  }
+}
