@@ -100,6 +100,8 @@ class ForkTest {
             "cat /sys/class/net/e*/address | sort | head -1",
             "cat /sys/class/net/e*/address | sort | tail -1",
             "ip -o -4 address show scope global | grep -o '10.240[^ ]*'",
+            "sudo sha256sum /var/lib/systemd/random-seed",
+            "sudo cat /proc/sys/net/ipv4/tcp_fastopen_key",
             "head -c 32 /dev/urandom | od -A n -t x1 | tr -d ' \\n'")) {
       assertThat(ofEach(what).values()).as(what).doesNotHaveDuplicates().doesNotContain("");
     }
