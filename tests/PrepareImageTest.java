@@ -370,6 +370,40 @@ class PrepareImageTest {
   }
 
   @Test
+  @Fault(
+      value = "a cleaner empties ~/.cache",
+      promise = "no image is there: they are among the user's data; those of an older kubenet stay")
+  void imagesAreAmongTheUsersData() throws IOException {
+    Files.copy(shared.resolve("x.img"), folder.resolve("x.img"));
+    config("./x.img");
+    Path data = folder.resolve("data/kubenet");
+    Path caches = folder.resolve("caches/kubenet");
+    assertThat(ofUser().run().succeeded().out()).contains(", copied from the file, in " + data);
+    assertThat(ofUser("--list").run().succeeded().out()).doesNotContain("note:");
+
+    Files.createDirectories(caches.getParent());
+    Files.move(data, caches); // as an older kubenet had it
+    assertThat(ofUser().run().succeeded().quiet().out())
+        .startsWith("image ")
+        .contains(", copied from the file, in " + caches);
+    ofUser("--list")
+        .run()
+        .succeeded()
+        .prints("note: these are in " + caches, "new ones are put in " + data);
+
+    Files.createDirectories(data);
+    assertThat(ofUser().run().succeeded().out()).contains(", copied from the file, in " + data);
+  }
+
+  /** A run in whose environment no folder for images is named. */
+  private CommandResult.Call ofUser(String... arguments) {
+    return prepare(arguments)
+        .with("KUBENET_CACHE", null)
+        .with("XDG_DATA_HOME", folder.resolve("data"))
+        .with("XDG_CACHE_HOME", folder.resolve("caches"));
+  }
+
+  @Test
   void wishesForDebianBuiltAreChecked() throws IOException {
     config("debian-built");
     prepare("--suite", "no such", "--packages", "a/b")
