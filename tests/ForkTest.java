@@ -111,6 +111,17 @@ class ForkTest {
 
   @Test
   @Order(2)
+  @Fault(
+      value = "a guest tries to reach what listens on the host's ::1",
+      promise = "it can't: its way out is IPv4 only")
+  void theHostsOtherLoopbackIsOutOfReach() {
+    // where QEMU's user networking has the host, if it is asked for IPv6
+    assertThat(real.ssh("control0", "ip -6 route get fec0::2 2>&1 || true"))
+        .contains("Network is unreachable");
+  }
+
+  @Test
+  @Order(2)
   void cloudInitKeepsItsPromises() {
     for (String node : NAMES) {
       assertThat(real.ssh(node, "cloud-init status")).isEqualTo("status: done");
