@@ -8,7 +8,6 @@ import lib.Commands;
 import lib.Host;
 import lib.Probe;
 import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
 /** What a trial of QEMU teaches, and what it does not; what is said where macOS's fails. */
@@ -18,19 +17,17 @@ class ProbeTest {
 
   private static final String DENIED = "QEMU stopped with \"-accel hvf: Error: ret = HV_DENIED\"";
 
-  @BeforeEach
-  void makesACluster() {
-    tiny = TinyCluster.make();
-    memory = tiny.top().resolve("cache/accelerator");
-  }
-
   @AfterEach
-  void endsIt() {
-    tiny.close();
+  void endsTheCluster() {
+    if (tiny != null) {
+      tiny.close();
+    }
   }
 
   /** A launch with a QEMU that does something first wherever it is only tried or asked. */
   private CommandResult.Call launch(String... first) {
+    tiny = TinyCluster.make();
+    memory = tiny.top().resolve("cache/accelerator");
     String qemu = Host.Arch.current().qemu();
     Path real = Commands.find(qemu).orElseThrow();
     Path bin = tiny.top().resolve("bin");
