@@ -173,6 +173,12 @@ class PrepareImage implements Callable<Integer> {
       if (!templates.all().isEmpty()) {
         terminal.line(templates.table());
       }
+      if (Layout.isOldPlace()) {
+        terminal.line(
+            "note: these are in %s, where an older kubenet put them and where cleaners may remove"
+                + " them; once no image is there, new ones are put in %s",
+            Layout.cache(), Layout.data());
+      }
     } else if (what.verify) {
       List<BaseImage> all = new ArrayList<>(store.all());
       all.addAll(templates.all());

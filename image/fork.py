@@ -24,6 +24,8 @@ HELD = "/run/kubenet/result.json"
 STATUS = "/run/cloud-init/status.json"
 OUTPUT = "/var/log/cloud-init-output.log"
 SEED = "/run/kubenet/seed"
+RANDOM_SEED = "/var/lib/systemd/random-seed"
+FAST_OPEN_KEY = "/proc/sys/net/ipv4/tcp_fastopen_key"
 NETPLAN = "/etc/netplan/50-cloud-init.yaml"
 UNITS = ["systemd-networkd.socket", "systemd-networkd.service", "ssh.socket", "ssh.service", "sshd.service"]
 libc = ctypes.CDLL(None, use_errno=True)
@@ -127,6 +129,16 @@ def new_random():
         add, reseed = 0x40085203, 0x5207  # RNDADDENTROPY, RNDRESEEDCRNG
         fcntl.ioctl(pool, add, struct.pack(f"ii{len(fresh)}s", 8 * len(fresh) // 2, len(fresh), fresh))
         fcntl.ioctl(pool, reseed)
+
+
+def renew_secrets():
+    """What was drawn before the fork and can be drawn again: the seed of the next boot, a key of the kernel's."""
+    if os.path.exists(RANDOM_SEED):
+        with open(RANDOM_SEED, "r+b") as seed:  # in its place, so that its attributes stay
+            seed.write(os.urandom(os.fstat(seed.fileno()).st_size))
+    if os.path.exists(FAST_OPEN_KEY):
+        with open(FAST_OPEN_KEY, "w") as key:  # four words of 32 bits (the kernel's ip-sysctl.rst)
+            key.write("-".join(os.urandom(4).hex() for _ in range(4)))
 
 
 def set_clock():
@@ -240,6 +252,7 @@ def await_reachable():
 
 def become(drive, units, nics, journald):
     new_random()
+    renew_secrets()
     set_clock()
     node, user_data = read_seed(drive)
     take_name(node)

@@ -211,8 +211,7 @@ public record Bake(BaseImage parent, Set<String> packages, Object apt, int gib, 
   }
 
   private Argv command(Path work) {
-    Network.Nic wan =
-        new Network.Nic("wan", Argv.suboptions("user", "id", "wan"), "52:54:00:57:ff:ff");
+    Network.Nic wan = new Network.Nic("wan", Network.User.outside("wan"), "52:54:00:57:ff:ff");
     Layout.Files files = files(work);
     return Qemu.guest("kubenet-bake", SIZE, List.of(wan), host, boot(), files)
         .then(Qemu.drive("kubenet-out", out(work)))

@@ -5,7 +5,9 @@ import com.fasterxml.jackson.annotation.JsonIgnoreProperties;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.SerializationFeature;
 import java.io.IOException;
+import java.io.RandomAccessFile;
 import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.LinkOption;
@@ -13,12 +15,14 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /**
@@ -268,12 +272,14 @@ public record BaseImage(Path folder, Facts facts) {
   }
 
   /**
-   * Notes, here and in the state folder, that a cluster's disks are based on this image.
+   * Notes, here and in the state folder, that a cluster's disks are based on this image; checks
+   * also the templates that are below disks which are there.
    *
    * @throws Problem as {@link #verify}
    */
   public void use(Layout layout) {
     verify();
+    templates(layout).forEach(BaseImage::verify);
     Optional<BaseImage> other = of(layout).filter(base -> !base.digest().equals(digest()));
     if (other.isPresent()) { // another launch was sooner
       throw new Problem(
@@ -322,18 +328,68 @@ public record BaseImage(Path folder, Facts facts) {
     if (noted.isEmpty()) {
       return Optional.empty();
     }
-    Path folder = Path.of(noted.get(0));
+    return Optional.of(same(layout.state(), Path.of(noted.get(0)), List.of(noted.get(1))));
+  }
+
+  /** The image in a folder, if its digest is still one of those that disks there are based on. */
+  private static BaseImage same(Path state, Path folder, List<String> digests) {
     Optional<BaseImage> image = read(folder);
-    if (image.isEmpty() || !image.get().digest().equals(noted.get(1))) {
+    if (image.isEmpty() || !digests.contains(image.get().digest())) {
       throw new Problem(
           "the disks in %s are based on the image in %s, %s"
               .formatted(
-                  layout.state(),
-                  folder,
-                  image.isEmpty() ? "which is gone" : "which was made anew since"),
+                  state, folder, image.isEmpty() ? "which is gone" : "which was made anew since"),
           "put the old one back, or remove the nodes: stop-all.java --destroy");
     }
-    return image;
+    return image.get();
+  }
+
+  /** The noted templates that a disk is an overlay of; one that lost its disks is nobody's need. */
+  private static List<BaseImage> templates(Layout layout) {
+    List<String> noted = noted(layout.state());
+    Map<Path, List<String>> digests = new TreeMap<>();
+    for (int i = 2; i < noted.size(); i += 2) { // after the image
+      digests
+          .computeIfAbsent(Path.of(noted.get(i)), folder -> new ArrayList<>())
+          .add(noted.get(i + 1));
+    }
+    if (digests.isEmpty()) {
+      return List.of();
+    }
+    Set<Path> below = below(layout);
+    return digests.entrySet().stream()
+        .filter(template -> below.contains(template.getKey().resolve(ImageMaker.DISK)))
+        .map(template -> same(layout.state(), template.getKey(), template.getValue()))
+        .toList();
+  }
+
+  /** The files that a cluster's disks are overlays of. */
+  private static Set<Path> below(Layout layout) {
+    try (Stream<Path> folders = Files.list(layout.nodes())) {
+      return folders
+          .map(node -> node.resolve("disk.qcow2"))
+          .filter(Files::exists)
+          .map(BaseImage::backing)
+          .flatMap(Optional::stream)
+          .collect(Collectors.toSet());
+    } catch (IOException e) {
+      throw new Problem(
+          "cannot look into " + layout.nodes() + ": " + e.getMessage(), "check its owner", e);
+    }
+  }
+
+  /** As the disk's header names it, at once (QEMU's docs/interop/qcow2.txt, bytes 8 to 19). */
+  private static Optional<Path> backing(Path disk) {
+    try (RandomAccessFile file = new RandomAccessFile(disk.toFile(), "r")) {
+      file.seek(8);
+      long place = file.readLong();
+      byte[] name = new byte[Math.max(0, Math.min(file.readInt(), 1023))];
+      file.seek(place);
+      file.readFully(name);
+      return Optional.of(Path.of(new String(name, StandardCharsets.UTF_8)));
+    } catch (IOException | InvalidPathException e) {
+      return Optional.empty(); // QEMU will say what is wrong with it
+    }
   }
 
   /**

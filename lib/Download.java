@@ -228,20 +228,23 @@ public record Download(URI url, String sha256, Path part, Duration patience) {
   }
 
   /**
-   * Asks whether a file is there.
+   * {@return whether the server says that it has no such file, by 404, or by 410 (RFC 9110)}
    *
-   * @throws Problem if it is not, or nobody answers
+   * @throws Problem if it neither says so nor has the file, or if nobody answers
    */
-  public static void look(URI url, Duration patience) {
+  public static boolean isGone(URI url, Duration patience) {
     try {
       HttpURLConnection connection = connection(url, patience);
       connection.setRequestMethod("HEAD");
       connect(connection);
       int status = connection.getResponseCode();
       connection.disconnect();
-      if (status != 200) {
+      boolean gone =
+          status == HttpURLConnection.HTTP_NOT_FOUND || status == HttpURLConnection.HTTP_GONE;
+      if (status != 200 && !gone) {
         throw refusal(status);
       }
+      return gone;
     } catch (IOException e) {
       throw problem(url, e);
     }

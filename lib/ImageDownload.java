@@ -96,12 +96,12 @@ public record ImageDownload(String name, URI url, String sha256) implements Imag
   }
 
   /**
-   * Asks whether the image is where it should be.
+   * {@return whether its server says that it no longer has the image}
    *
-   * @throws Problem if not
+   * @throws Problem if that can't be told
    */
-  public void look() {
-    Download.look(url, PATIENCE);
+  public boolean isGone() {
+    return Download.isGone(url, PATIENCE);
   }
 
   /** Beside the folder of this run: a later run goes on with it. */

@@ -137,23 +137,45 @@ public final class Images {
   }
 
   private Optional<BaseImage> pinned(ImageSource.Web source) {
+    return pinnedKeys(source).stream().map(store::find).flatMap(Optional::stream).findFirst();
+  }
+
+  private List<String> pinnedKeys(ImageSource.Web source) {
     return source.places().getOrDefault(arch, List.of()).stream()
-        .map(place -> store.find(ImageDownload.of(source.name(), place).key()))
-        .flatMap(Optional::stream)
-        .findFirst();
+        .filter(place -> place.sha256().isPresent())
+        .map(place -> ImageDownload.of(source.name(), place).key())
+        .toList();
   }
 
   /** The newest that came from a place where images move; a pinned one is that or none. */
   private Optional<BaseImage> earlier(ImageSource.Web source) {
-    boolean moves =
-        source.places().getOrDefault(arch, List.of()).stream()
-            .anyMatch(place -> place.sha256().isEmpty());
     return store.all().stream()
-        .filter(image -> moves)
+        .filter(image -> moves(source))
         .filter(image -> image.facts().name().equals(source.name()))
         .filter(image -> image.facts().arch().equals(arch.word()))
         .filter(image -> image.facts().parent().isEmpty())
         .findFirst();
+  }
+
+  private boolean moves(ImageSource.Web source) {
+    return source.places().getOrDefault(arch, List.of()).stream()
+        .anyMatch(place -> place.sha256().isEmpty());
+  }
+
+  /** Whether no digest in this repository vouches for it, or for the image that it was baked of. */
+  private boolean isUnpinned(BaseImage image) {
+    String parent = image.facts().parent();
+    if (!parent.isEmpty()) {
+      return store.all().stream()
+          .filter(other -> other.digest().equals(parent))
+          .anyMatch(this::isUnpinned);
+    }
+    return ImageSource.known(image.facts().name())
+        .filter(source -> source instanceof ImageSource.Web)
+        .map(source -> (ImageSource.Web) source)
+        .filter(this::moves)
+        .filter(source -> !pinnedKeys(source).contains(image.folder().getFileName().toString()))
+        .isPresent();
   }
 
   /** Whether the choice is made already. */
@@ -208,7 +230,12 @@ public final class Images {
     return ImageBuild.of(arch, source, RoleFiles.packages(roles));
   }
 
-  /** From the best place that has it; without a network, one that came earlier serves. */
+  /**
+   * From the best place that has it; without a network, one that came earlier serves.
+   *
+   * <p>The next place is asked only if the server of the one before says that it has it no more.
+   * Else whoever can disturb a connection could turn a pinned image into one that is not.
+   */
   private Choice downloaded(ImageSource.Web source) {
     List<Problem> problems = new ArrayList<>();
     List<ImageSource.Published> places = source.places().getOrDefault(arch, List.of());
@@ -217,14 +244,18 @@ public final class Images {
       boolean there = store.find(download.key()).isPresent();
       try {
         if (!there && !options.dryRun()) {
-          if (places.size() > 1) {
-            download.look();
+          if (places.size() > 1 && download.isGone()) {
+            problems.add(
+                new Problem(
+                    "its server no longer has " + download.url(),
+                    "name another image in `images` of cluster.yaml"));
+            continue;
           }
           download = download.withDigest();
         }
       } catch (Problem problem) {
         problems.add(problem);
-        continue;
+        break;
       }
       // one that is there and is another than it should be has no stand-in
       return because(made(download, "downloaded"), problems);
@@ -237,7 +268,7 @@ public final class Images {
       throw new Problem(
           "image " + source.name() + " is not for " + arch.word(), "name one that is in `images`");
     }
-    throw problems.get(0);
+    throw Problem.all(problems);
   }
 
   /** The choice with the reasons why it is not a better one. */
@@ -266,8 +297,11 @@ public final class Images {
     return new Choice(expected, Optional.empty(), maker.name() + ", to be made first", describe);
   }
 
-  private static Choice there(BaseImage base, String how) {
+  private Choice there(BaseImage base, String how) {
     String line = "%s, %s, in %s".formatted(base.facts().name(), how, base.folder());
+    if (isUnpinned(base)) {
+      line += "; unpinned: kubenet has no digest of its own for it";
+    }
     return new Choice(base.image(), Optional.of(base), line, List.of());
   }
 }

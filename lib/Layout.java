@@ -3,6 +3,7 @@ package lib;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.stream.Stream;
 import java.util.zip.CRC32;
 
 /**
@@ -77,9 +78,10 @@ public record Layout(Path state, Path runtime) {
   }
 
   /**
-   * {@return the folder for what all clusters of this user share: base images}
+   * {@return the folder for what all clusters of this user share: base images and templates}
    *
-   * <p>KUBENET_CACHE in the environment names another one.
+   * <p>Disks are based on what is there, so it is among the user's data (XDG Base Directory
+   * Specification), which no cleaner empties. KUBENET_CACHE in the environment names another one.
    */
   public static Path cache() {
     Path cache = wishedCache();
@@ -95,13 +97,42 @@ public record Layout(Path state, Path runtime) {
     if (chosen != null && !chosen.isEmpty()) {
       return Path.of(chosen).toAbsolutePath().normalize();
     }
-    String xdg = System.getenv("XDG_CACHE_HOME");
+    return isOldPlace() ? old() : data();
+  }
+
+  /** {@return whether {@link #cache} is where an older kubenet put it, among the user's caches} */
+  public static boolean isOldPlace() {
+    String chosen = System.getenv("KUBENET_CACHE");
+    return (chosen == null || chosen.isEmpty())
+        && !java.nio.file.Files.exists(data())
+        && holdsImages(old());
+  }
+
+  private static Path old() {
+    return place("XDG_CACHE_HOME", "Library/Caches", ".cache");
+  }
+
+  /** {@return where {@link #cache} is unless KUBENET_CACHE or an older kubenet put it elsewhere} */
+  public static Path data() {
+    return place("XDG_DATA_HOME", "Library/Application Support", ".local/share");
+  }
+
+  private static Path place(String variable, String mac, String other) {
+    String xdg = System.getenv(variable);
     Path home = Path.of(System.getProperty("user.home"));
-    Path mac = home.resolve("Library/Caches");
     return (xdg != null && xdg.startsWith("/")
             ? Path.of(xdg)
-            : java.nio.file.Files.isDirectory(mac) ? mac : home.resolve(".cache"))
+            : home.resolve(java.nio.file.Files.isDirectory(home.resolve(mac)) ? mac : other))
         .resolve("kubenet");
+  }
+
+  /** Whether an older kubenet has left images among the user's caches. */
+  private static boolean holdsImages(Path old) {
+    try (Stream<Path> images = java.nio.file.Files.list(old.resolve("images"))) {
+      return images.anyMatch(image -> java.nio.file.Files.exists(image.resolve("image.json")));
+    } catch (IOException e) {
+      return false; // it is not there, or not this user's
+    }
   }
 
   /** {@return the private key that logs in to every node; {@code .pub} beside it} */

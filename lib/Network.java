@@ -83,7 +83,7 @@ public sealed interface Network {
     public List<Nic> nics(Node node, Path lan) {
       String forward = "tcp:127.0.0.1:" + node.sshPort() + "-:22";
       return List.of(
-          new Nic("wan", Argv.suboptions("user", "id", "wan", "hostfwd", forward), node.wanMac()),
+          new Nic("wan", outside("wan", "hostfwd", forward), node.wanMac()),
           new Nic(
               "lan",
               Stream.concat(
@@ -91,6 +91,17 @@ public sealed interface Network {
                       uplink(lan, "").stream().map(User::netdev))
                   .toList(),
               node.lanMac()));
+    }
+
+    /**
+     * {@return the host side of a NIC that reaches the outside, by IPv4 only: by IPv6 a guest would
+     * also reach what listens on the host's {@code ::1}, at {@code fec0::2}}
+     *
+     * @param more keys and values in turn
+     */
+    static String outside(String id, Object... more) {
+      return Argv.suboptions(
+          "user", Stream.concat(Stream.of("id", id, "ipv6", "off"), Stream.of(more)).toArray());
     }
 
     /**

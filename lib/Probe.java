@@ -26,6 +26,8 @@ public record Probe(Host host, String accelerator, String qemuVersion) {
    * @param kernel what a trial boots until its first line; without one, UEFI firmware
    * @param memory where the outcome of a trial is kept until the host or QEMU is another one
    * @param remember whether to keep it
+   * @throws Problem if QEMU is installed and does not say which version it is and whether it has a
+   *     sandbox
    */
   public static Probe run(Optional<Image.Kernel> kernel, Path memory, boolean remember) {
     Host.Os os = Host.Os.current();
@@ -40,8 +42,7 @@ public record Probe(Host host, String accelerator, String qemuVersion) {
     Optional<String> obstacle = os == Host.Os.LINUX ? kvmObstacle() : Optional.empty();
     if (obstacle.isPresent()) { // not remembered: the user is told how to take it away
       String line = wanted.word() + ": " + obstacle.get() + "; using tcg (slow)";
-      Trial.Answer answer = Trial.of(emulated, Optional.empty(), Optional.empty()).qemu();
-      return new Probe(on(emulated, answer), line, answer.version());
+      return of(emulated, line, Trial.ask(emulated));
     }
     Verdict verdict =
         new Memory(memory, key(qemu.get(), kernel), remember)
@@ -50,27 +51,36 @@ public record Probe(Host host, String accelerator, String qemuVersion) {
       // without either nothing has run yet, and a guest may still fail to
       boolean ran = kernel.isPresent() || accelerated.firmware().isPresent();
       String how = ran || os == Host.Os.DARWIN ? "works" : "QEMU starts with it";
-      return new Probe(
-          on(accelerated, verdict.qemu()), wanted.word() + ": " + how, verdict.qemu().version());
+      return of(accelerated, wanted.word() + ": " + how, verdict.qemu());
     }
     String line = "%s: %s; using tcg (slow)".formatted(wanted.word(), verdict.failure());
-    return new Probe(on(emulated, verdict.qemu()), line, verdict.qemu().version());
+    return of(emulated, line, verdict.qemu());
+  }
+
+  private static Probe of(Host host, String line, Trial.Answer qemu) {
+    boolean lacks = host.os() == Host.Os.LINUX && !qemu.sandbox();
+    String all = line + (lacks ? "; this QEMU was built without a sandbox" : "");
+    return new Probe(on(host, qemu), all, qemu.version());
   }
 
   private static Verdict tried(Host host, Host emulated, Optional<Image.Kernel> kernel) {
-    boolean linux = host.os() == Host.Os.LINUX;
-    Trial.Outcome outcome =
-        linux
-            ? Trial.of(host, kernel, host.firmware())
-            : Trial.of(host, Optional.empty(), Optional.empty());
+    Trial.Outcome first = trial(host, kernel);
+    Trial.Outcome outcome = first.settled() ? first : trial(host, kernel);
+    Trial.Answer qemu = outcome.qemu().orElseGet(() -> Trial.ask(emulated));
     if (outcome.failure().isEmpty()) {
-      return new Verdict(outcome.qemu(), "");
+      return new Verdict(qemu, "", true);
     }
     String failure =
-        linux
+        host.os() == Host.Os.LINUX
             ? "/dev/kvm opens, but " + outcome.failure()
             : outcome.failure() + hint(outcome.failure(), entitlements(host.arch()));
-    return new Verdict(Trial.of(emulated, Optional.empty(), Optional.empty()).qemu(), failure);
+    return new Verdict(qemu, failure, outcome.settled());
+  }
+
+  private static Trial.Outcome trial(Host host, Optional<Image.Kernel> kernel) {
+    return host.os() == Host.Os.LINUX
+        ? Trial.of(host, kernel, host.firmware())
+        : Trial.of(host, Optional.empty(), Optional.empty());
   }
 
   /** What codesign says of QEMU's program; only it may use the hypervisor that is signed for it. */
@@ -111,12 +121,16 @@ public record Probe(Host host, String accelerator, String qemuVersion) {
         qemu.sandbox());
   }
 
-  /** What a verdict depends on: this boot of the host, the QEMU program, the kernel. */
+  /**
+   * What a verdict depends on: this boot of the host, the QEMU program, the kernel. The word before
+   * them tells it from those of an older kubenet, which remembered silence.
+   */
   private static String key(Path qemu, Optional<Image.Kernel> kernel) {
     try {
       Path boot = Path.of("/proc/sys/kernel/random/boot_id");
       return String.join(
           " ",
+          "settled",
           Files.readString(boot).strip(),
           qemu.toRealPath().toString(),
           Files.getLastModifiedTime(qemu).toString(),
@@ -151,12 +165,14 @@ public record Probe(Host host, String accelerator, String qemuVersion) {
    *
    * @param qemu what QEMU says of itself
    * @param failure why the accelerator can't be used; empty if it can
+   * @param settled whether another trial would end the same way
    */
-  private record Verdict(Trial.Answer qemu, String failure) {}
+  private record Verdict(Trial.Answer qemu, String failure, boolean settled) {}
 
   /**
    * The last verdict in a file of four lines: key, version, sandbox, failure. A trial that fails
-   * may take seconds; a host that fails it will not do better until it is booted anew.
+   * may take seconds; a host that fails it will not do better until it is booted anew. A trial that
+   * settled nothing is not kept.
    */
   private record Memory(Path file, String key, boolean remember) {
     Verdict recall(Supplier<Verdict> trial) {
@@ -164,7 +180,7 @@ public record Probe(Host host, String accelerator, String qemuVersion) {
         List<String> lines = Files.exists(file) ? Files.readAllLines(file) : List.of();
         if (lines.size() == 4 && !key.isEmpty() && lines.get(0).equals(key)) {
           boolean sandbox = Boolean.parseBoolean(lines.get(2));
-          return new Verdict(new Trial.Answer(lines.get(1), sandbox), lines.get(3));
+          return new Verdict(new Trial.Answer(lines.get(1), sandbox), lines.get(3), true);
         }
       } catch (IOException e) {
         // unreadable: try again
@@ -173,7 +189,7 @@ public record Probe(Host host, String accelerator, String qemuVersion) {
       Trial.Answer qemu = verdict.qemu();
       String content =
           String.join("\n", key, qemu.version(), "" + qemu.sandbox(), verdict.failure()) + "\n";
-      if (remember) {
+      if (remember && verdict.settled()) {
         Plan.cacheFolder(file.getParent());
         new Plan.Write(file, content, false).run();
       }

@@ -79,7 +79,7 @@ public record TemplateVm(
       int number = nics.size();
       String netdev =
           number == 0
-              ? Argv.suboptions("user", "id", nic.id())
+              ? Network.User.outside(nic.id())
               : Argv.suboptions("hubport", "id", nic.id(), "hubid", number);
       nics.add(new Network.Nic(nic.id(), netdev, mac(number)));
     }

@@ -14,6 +14,12 @@ import java.util.Optional;
  * guest's code runs a hundred times slower than emulated (seen with kvm_pvm on Linux 6.18).
  */
 public final class Trial {
+  /** Until QEMU greets: a busy host starts any program slowly, which says nothing of this one. */
+  private static final Duration GREETING = Duration.ofSeconds(30);
+
+  /** The same where nothing can be done without its answer. */
+  private static final Duration ANSWER = Duration.ofSeconds(60);
+
   private static final Duration LIMIT = Duration.ofSeconds(5);
   private static final Duration FIRMWARE = Duration.ofSeconds(12);
 
@@ -22,23 +28,47 @@ public final class Trial {
   /**
    * What QEMU says of itself.
    *
-   * @param version such as {@code 7.2.22}; empty if it never answered
+   * @param version such as {@code 7.2.22}
    * @param sandbox whether it was built with {@code -sandbox}
    */
-  public record Answer(String version, boolean sandbox) {
-    static final Answer NONE = new Answer("", false);
-  }
+  public record Answer(String version, boolean sandbox) {}
 
   /**
    * What a trial found.
    *
-   * @param qemu what QEMU says of itself
+   * @param qemu what QEMU says of itself; nothing if it did not answer
    * @param failure what went wrong, to follow "but"; empty if nothing did
+   * @param settled whether another trial would end the same way; silence settles nothing
    */
-  public record Outcome(Answer qemu, String failure) {}
+  public record Outcome(Optional<Answer> qemu, String failure, boolean settled) {}
 
   /** {@return the outcome for a host; without a kernel and firmware, that QEMU answers must do} */
   public static Outcome of(Host host, Optional<Image.Kernel> kernel, Optional<Firmware> firmware) {
+    return of(host, kernel, firmware, GREETING);
+  }
+
+  /**
+   * {@return what QEMU says of itself}
+   *
+   * @param host one that emulates, so that no accelerator can be in the way
+   * @throws Problem if it does not answer: a guess would leave the guests without a sandbox
+   */
+  public static Answer ask(Host host) {
+    Outcome outcome = of(host, Optional.empty(), Optional.empty(), ANSWER);
+    String program = host.arch().qemu();
+    return outcome
+        .qemu()
+        .orElseThrow(
+            () ->
+                new Problem(
+                    "%s does not say what it can do: %s".formatted(program, outcome.failure()),
+                    "run it again when this machine is less busy; to see whether it starts: "
+                        + program
+                        + " -version"));
+  }
+
+  private static Outcome of(
+      Host host, Optional<Image.Kernel> kernel, Optional<Firmware> firmware, Duration greeting) {
     Path folder = null;
     Process process = null;
     try {
@@ -52,9 +82,19 @@ public final class Trial {
               ? Optional.of("Linux version")
               : firmware.map(flash -> ""); // whatever it prints
       Duration limit = kernel.isPresent() ? LIMIT : FIRMWARE;
-      return watch(process, first, limit, console, qmp, errors);
+      Process started = process;
+      Optional<Answer> answer =
+          Wait.until(
+                  greeting,
+                  Duration.ofMillis(20),
+                  () -> started.isAlive() ? answer(qmp) : Optional.of(Optional.<Answer>empty()))
+              .flatMap(said -> said);
+      if (answer.isEmpty()) {
+        return unanswered(process, errors, greeting);
+      }
+      return watch(process, answer.get(), first, limit, console, errors);
     } catch (IOException e) {
-      return new Outcome(Answer.NONE, "could not be tried: " + e.getMessage());
+      return new Outcome(Optional.empty(), "could not be tried: " + e.getMessage(), false);
     } finally {
       if (process != null) {
         process.destroyForcibly();
@@ -63,44 +103,50 @@ public final class Trial {
     }
   }
 
+  private static Outcome unanswered(Process process, Path errors, Duration greeting) {
+    return process.isAlive()
+        ? new Outcome(
+            Optional.empty(),
+            "QEMU did not answer within %d s".formatted(greeting.toSeconds()),
+            false)
+        : stopped(Optional.empty(), errors);
+  }
+
+  /** One that was killed has no last words: then it was not the accelerator that ended it. */
+  private static Outcome stopped(Optional<Answer> answer, Path errors) {
+    Optional<String> words = lastWords(errors);
+    String failure = "QEMU stopped with \"" + words.orElse("no message") + "\"";
+    return new Outcome(answer, failure, words.isPresent());
+  }
+
   private static Outcome watch(
       Process process,
+      Answer answer,
       Optional<String> first,
       Duration limit,
       Path console,
-      Path qmp,
       Path errors) {
-    Answer answer =
-        Wait.until(LIMIT, Duration.ofMillis(20), () -> answer(process, qmp)).orElse(Answer.NONE);
-    boolean answered = !answer.version().isEmpty();
     boolean spoke =
-        answered
-            && (first.isEmpty()
-                || Wait.until(
-                    limit,
-                    () -> !process.isAlive() || speaks(console, first.get()) || fails(errors)));
-    if (spoke && process.isAlive() && !fails(errors)) {
-      return new Outcome(answer, "");
-    }
+        first.isEmpty()
+            || Wait.until(
+                limit, () -> !process.isAlive() || speaks(console, first.get()) || fails(errors));
     if (!process.isAlive()) {
-      return new Outcome(answer, "QEMU stopped with \"" + lastWords(errors) + "\"");
+      return stopped(Optional.of(answer), errors);
     }
+    String failure = "";
     if (fails(errors)) {
-      return new Outcome(answer, "a guest ended with \"KVM internal error\"");
+      failure = "a guest ended with \"KVM internal error\"";
+    } else if (!spoke) {
+      failure = "a guest printed nothing within %d s".formatted(limit.toSeconds());
     }
-    return new Outcome(
-        answer,
-        (answered ? "a guest printed nothing" : "QEMU did not answer")
-            + " within %d s".formatted((answered ? limit : LIMIT).toSeconds()));
+    return new Outcome(Optional.of(answer), failure, true);
   }
 
-  /** {@link Answer#NONE} once it has ended; nothing while it is not up yet. */
-  private static Optional<Answer> answer(Process process, Path qmp) {
-    if (!process.isAlive()) {
-      return Optional.of(Answer.NONE);
-    }
+  /** Nothing while it is not up yet. */
+  private static Optional<Optional<Answer>> answer(Path qmp) {
     try (Qmp conversation = Qmp.connect(qmp, LIMIT)) {
-      return Optional.of(new Answer(conversation.version(), conversation.takes("sandbox")));
+      Answer answer = new Answer(conversation.version(), conversation.takes("sandbox"));
+      return Optional.of(Optional.of(answer));
     } catch (IOException e) {
       return Optional.empty();
     }
@@ -117,13 +163,12 @@ public final class Trial {
   }
 
   /** The line that says why: an assertion that fails in its wake says less. */
-  private static String lastWords(Path errors) {
+  private static Optional<String> lastWords(Path errors) {
     return Commands.tail(errors, 20)
         .lines()
         .filter(line -> !line.contains("Assertion") && !line.startsWith("**"))
         .findFirst()
-        .orElse("no message")
-        .replaceFirst("^qemu-system-[a-z0-9_]+: ", "");
+        .map(line -> line.replaceFirst("^qemu-system-[a-z0-9_]+: ", ""));
   }
 
   private static void remove(Path folder) {

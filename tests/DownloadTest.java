@@ -210,6 +210,29 @@ class DownloadTest {
   }
 
   @Test
+  void onlyTheServersOwnWordMeansThatAFileIsGone() throws IOException {
+    assertThat(isGone((request, wire) -> wire.head("200 OK"))).isFalse();
+    assertThat(isGone((request, wire) -> wire.head("404 Not Found"))).isTrue();
+    assertThat(isGone((request, wire) -> wire.head("410 Gone"))).isTrue();
+    for (String other : List.of("403 Forbidden", "405 Not Allowed", "503 Service Unavailable")) {
+      assertThat(Lab.problem(() -> isGone((request, wire) -> wire.head(other))))
+          .contains("the server answers " + other.substring(0, 3));
+    }
+    assertThat(Lab.problem(() -> isGone((request, wire) -> Thread.sleep(60_000))))
+        .contains("the server is silent");
+    assertThat(Lab.problem(() -> isGone((request, wire) -> wire.reset()))).contains("cannot get");
+    URI nobody = URI.create("http://127.0.0.1:" + Lab.freePort() + "/x");
+    assertThat(Lab.problem(() -> Download.isGone(nobody, Duration.ofSeconds(2))))
+        .contains("Connection refused");
+  }
+
+  private static boolean isGone(WebServer.Answer answer) throws IOException {
+    try (WebServer server = new WebServer(answer)) {
+      return Download.isGone(server.uri("/x"), Duration.ofSeconds(2));
+    }
+  }
+
+  @Test
   void aServerInTroubleIsAskedAgain() throws IOException {
     WebServer.Answer recovers =
         new WebServer.Answer() {

@@ -100,11 +100,24 @@ class ForkTest {
             "cat /sys/class/net/e*/address | sort | head -1",
             "cat /sys/class/net/e*/address | sort | tail -1",
             "ip -o -4 address show scope global | grep -o '10.240[^ ]*'",
+            "sudo sha256sum /var/lib/systemd/random-seed",
+            "sudo cat /proc/sys/net/ipv4/tcp_fastopen_key",
             "head -c 32 /dev/urandom | od -A n -t x1 | tr -d ' \\n'")) {
       assertThat(ofEach(what).values()).as(what).doesNotHaveDuplicates().doesNotContain("");
     }
     assertThat(ofEach("hostname"))
         .isEqualTo(Map.of("control0", "control0", "control1", "control1"));
+  }
+
+  @Test
+  @Order(2)
+  @Fault(
+      value = "a guest tries to reach what listens on the host's ::1",
+      promise = "it can't: its way out is IPv4 only")
+  void theHostsOtherLoopbackIsOutOfReach() {
+    // where QEMU's user networking has the host, if it is asked for IPv6
+    assertThat(real.ssh("control0", "ip -6 route get fec0::2 2>&1 || true"))
+        .contains("Network is unreachable");
   }
 
   @Test

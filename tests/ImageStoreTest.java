@@ -190,6 +190,31 @@ class ImageStoreTest {
   }
 
   @Test
+  @Fault(
+      value = "a bit of a template's disk is flipped, or the template is gone",
+      promise = "nothing starts that is based on it; a message with both digests, or its folder")
+  void aDamagedTemplateIsFound() throws IOException {
+    Layout layout = cluster("one");
+    BaseImage template = imported(image("template.qcow2", 2));
+    BaseImage unused = imported(image("unused.qcow2", 3));
+    template.useTemplate(layout);
+    unused.useTemplate(layout);
+    Path disk = Files.createDirectory(layout.nodes().resolve("worker1")).resolve("disk.qcow2");
+    Commands.run(Disk.overlay(template.image(), disk, 1)).orProblem();
+    image.use(layout);
+
+    change(template.disk(), Files.size(template.disk()) / 2);
+    change(unused.disk(), Files.size(unused.disk()) / 2);
+    assertThat(Lab.problem(() -> image.use(layout)))
+        .contains(template.disk() + " is not what it was: its SHA-256 is ");
+    Files.move(template.folder(), folder.resolve("away"));
+    assertThat(Lab.problem(() -> image.use(layout)))
+        .contains("are based on the image in " + template.folder() + ", which is gone");
+    Lab.remove(layout.nodes().resolve("worker1"));
+    image.use(layout); // no disk needs it any more
+  }
+
+  @Test
   void onlyWhatNobodyNeedsIsUnneeded() throws IOException {
     BaseImage used = image;
     cluster("one");

@@ -20,7 +20,9 @@ class NetworkTest {
         .isEqualTo(
             List.of(
                 new Network.Nic(
-                    "wan", "user,id=wan,hostfwd=tcp:127.0.0.1:2204-:22", "52:54:00:57:00:04"),
+                    "wan",
+                    "user,id=wan,ipv6=off,hostfwd=tcp:127.0.0.1:2204-:22",
+                    "52:54:00:57:00:04"),
                 new Network.Nic(
                     "lan",
                     List.of(

@@ -1,17 +1,24 @@
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.IOException;
+import java.io.InputStream;
 import java.net.URI;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.security.GeneralSecurityException;
+import java.security.KeyStore;
 import java.time.Duration;
 import java.util.List;
 import java.util.Random;
 import java.util.concurrent.TimeUnit;
+import javax.net.ssl.KeyManagerFactory;
+import javax.net.ssl.SSLContext;
 import lib.Argv;
 import lib.Commands;
 import lib.Digest;
+import lib.Host;
 import lib.ImageImport;
 import lib.Layout;
 import lib.QemuImg;
@@ -24,6 +31,8 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** {@code prepare-image.java} as processes of their own, with images from a real web server. */
 class PrepareImageTest {
+  private static final String PASSWORD = "changeit";
+
   @TempDir private static Path shared;
   private static byte[] content;
   private static String sha256;
@@ -163,6 +172,113 @@ class PrepareImageTest {
     }
   }
 
+  private static final String UBUNTU =
+      "ubuntu-24.04-server-cloudimg-%s.img".formatted(Host.Arch.current().debian());
+  private static final String PINNED = "/releases/noble/release-20260705/" + UBUNTU;
+  private static final String MOVING = "/releases/noble/release/" + UBUNTU;
+
+  /** A run that takes a server of the test's for Ubuntu's own, its certificate included. */
+  private CommandResult.Call prepareFrom(WebServer ubuntu, String... arguments) {
+    return prepare(arguments)
+        .with("https_proxy", ubuntu.uri(""))
+        .with(
+            "JDK_JAVA_OPTIONS",
+            "-Djavax.net.ssl.trustStore=%s -Djavax.net.ssl.trustStorePassword=%s"
+                .formatted(shared.resolve("keys"), PASSWORD));
+  }
+
+  private static SSLContext tls() throws IOException {
+    Path keys = shared.resolve("keys");
+    if (!Files.exists(keys)) {
+      Argv keytool =
+          Argv.of(Path.of(System.getProperty("java.home"), "bin/keytool").toString(), "-genkeypair")
+              .add("-alias", "ubuntu", "-keyalg", "EC", "-keystore", keys.toString())
+              .add("-storepass", PASSWORD, "-dname", "CN=test")
+              .add("-ext", "san=dns:cloud-images.ubuntu.com");
+      Commands.run(keytool).orProblem();
+    }
+    try (InputStream file = Files.newInputStream(keys)) {
+      KeyStore store = KeyStore.getInstance("PKCS12");
+      store.load(file, PASSWORD.toCharArray());
+      KeyManagerFactory factory = KeyManagerFactory.getInstance("PKIX");
+      factory.init(store, PASSWORD.toCharArray());
+      SSLContext tls = SSLContext.getInstance("TLS");
+      tls.init(factory.getKeyManagers(), null, null);
+      return tls;
+    } catch (GeneralSecurityException e) {
+      throw new AssertionError(e);
+    }
+  }
+
+  private static List<String> targets(WebServer server) {
+    return server.requests.stream().map(WebServer.Request::target).toList();
+  }
+
+  @Test
+  @Fault(
+      value = "the pinned image is gone from its server (404)",
+      promise = "the newest one is taken, by its server's own digest, and the line says so")
+  void withoutThePinnedImageTheNewestIsTakenAndTheLineSaysSo() throws IOException {
+    byte[] sums = (sha256 + " *" + UBUNTU + "\n").getBytes(StandardCharsets.UTF_8);
+    WebServer.Answer moved =
+        (request, wire) -> {
+          if (request.target().equals(PINNED)) {
+            wire.head("404 Not Found", "Content-Length: 0");
+          } else {
+            byte[] file = request.target().endsWith("/SHA256SUMS") ? sums : content;
+            wire.file(file, 0);
+            wire.bytes(file, 0, file.length);
+          }
+        };
+    config("ubuntu-24.04", "./x.img");
+    Files.copy(shared.resolve("x.img"), folder.resolve("x.img"));
+    Path place = images.resolve("ubuntu-24.04-" + sha256.substring(0, 12));
+    String unpinned = "in %s; unpinned: kubenet has no digest of its own for it".formatted(place);
+    try (WebServer ubuntu = new WebServer(moved, tls())) {
+      prepareFrom(ubuntu)
+          .run()
+          .succeeded()
+          .prints(
+              "image        ubuntu-24.04, downloaded, " + unpinned,
+              "; its server no longer has https://cloud-images.ubuntu.com" + PINNED + "\n");
+      assertThat(targets(ubuntu))
+          .startsWith(PINNED, MOVING, "/releases/noble/release/SHA256SUMS", MOVING);
+    }
+    assertThat(place.resolve("disk.qcow2")).hasBinaryContent(content);
+    try (WebServer ubuntu = new WebServer((request, wire) -> wire.reset(), tls())) {
+      prepareFrom(ubuntu)
+          .run()
+          .succeeded()
+          .prints("image        ubuntu-24.04, downloaded earlier, " + unpinned, "; cannot get ");
+      assertThat(targets(ubuntu)).as("no other was asked for").containsOnly(PINNED);
+    }
+  }
+
+  @Test
+  @Fault(
+      value = "the pinned image can't be had for another reason (5xx, silence, a reset)",
+      promise = "no image without a pin is taken for it; the next of `images` is")
+  void anyOtherTroubleDoesNotLeadToAnUnpinnedImage() throws IOException {
+    Files.copy(shared.resolve("x.img"), folder.resolve("x.img"));
+    config("ubuntu-24.04", "./x.img");
+    List<WebServer.Answer> troubles =
+        List.of(
+            (request, wire) -> wire.head("503 Service Unavailable"),
+            (request, wire) -> wire.head("403 Forbidden"),
+            (request, wire) -> wire.reset());
+    for (WebServer.Answer trouble : troubles) {
+      try (WebServer ubuntu = new WebServer(trouble, tls())) {
+        prepareFrom(ubuntu)
+            .run()
+            .succeeded()
+            .prints(
+                "image        ./x.img, ", "; cannot get https://cloud-images.ubuntu.com" + PINNED);
+        prepareFrom(ubuntu, "--image", "ubuntu-24.04").run().exitedWith(1);
+        assertThat(targets(ubuntu)).containsOnly(PINNED);
+      }
+    }
+  }
+
   @Test
   @Fault(value = "a login page in place of the image", promise = "it is not kept")
   void whatAPortalSendsInPlaceOfTheImageIsNotKept() throws IOException {
@@ -251,6 +367,40 @@ class PrepareImageTest {
     bytes[bytes.length / 2] ^= 1;
     Files.write(disk, bytes);
     prepare("--verify").run().exitedWith(1).complains(disk + " is not what it was", "--destroy");
+  }
+
+  @Test
+  @Fault(
+      value = "a cleaner empties ~/.cache",
+      promise = "no image is there: they are among the user's data; those of an older kubenet stay")
+  void imagesAreAmongTheUsersData() throws IOException {
+    Files.copy(shared.resolve("x.img"), folder.resolve("x.img"));
+    config("./x.img");
+    Path data = folder.resolve("data/kubenet");
+    Path caches = folder.resolve("caches/kubenet");
+    assertThat(ofUser().run().succeeded().out()).contains(", copied from the file, in " + data);
+    assertThat(ofUser("--list").run().succeeded().out()).doesNotContain("note:");
+
+    Files.createDirectories(caches.getParent());
+    Files.move(data, caches); // as an older kubenet had it
+    assertThat(ofUser().run().succeeded().quiet().out())
+        .startsWith("image ")
+        .contains(", copied from the file, in " + caches);
+    ofUser("--list")
+        .run()
+        .succeeded()
+        .prints("note: these are in " + caches, "new ones are put in " + data);
+
+    Files.createDirectories(data);
+    assertThat(ofUser().run().succeeded().out()).contains(", copied from the file, in " + data);
+  }
+
+  /** A run in whose environment no folder for images is named. */
+  private CommandResult.Call ofUser(String... arguments) {
+    return prepare(arguments)
+        .with("KUBENET_CACHE", null)
+        .with("XDG_DATA_HOME", folder.resolve("data"))
+        .with("XDG_CACHE_HOME", folder.resolve("caches"));
   }
 
   @Test

@@ -1,11 +1,99 @@
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.io.File;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import lib.Commands;
+import lib.Host;
 import lib.Probe;
+import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
-/** What is said where macOS's hypervisor fails; the trial itself is QemuTest's and real runs'. */
+/** What a trial of QEMU teaches, and what it does not; what is said where macOS's fails. */
 class ProbeTest {
+  private TinyCluster tiny;
+  private Path memory;
+
   private static final String DENIED = "QEMU stopped with \"-accel hvf: Error: ret = HV_DENIED\"";
+
+  @AfterEach
+  void endsTheCluster() {
+    if (tiny != null) {
+      tiny.close();
+    }
+  }
+
+  /** A launch with a QEMU that does something first wherever it is only tried or asked. */
+  private CommandResult.Call launch(String... first) {
+    tiny = TinyCluster.make();
+    memory = tiny.top().resolve("cache/accelerator");
+    String qemu = Host.Arch.current().qemu();
+    Path real = Commands.find(qemu).orElseThrow();
+    Path bin = tiny.top().resolve("bin");
+    CommandResult.fake(
+        bin.resolve(qemu),
+        "case \"$*\" in *kubenet-trial*)",
+        String.join("\n", first),
+        "esac",
+        "exec %s \"$@\"".formatted(real));
+    return tiny.call("launch-all")
+        .with("PATH", bin + File.pathSeparator + System.getenv("PATH"))
+        .with("KUBENET_CACHE", memory.getParent());
+  }
+
+  private void assertInASandbox() throws IOException {
+    assertThat(tiny.pids()).hasSize(2);
+    for (long pid : tiny.pids().values()) {
+      assertThat(Path.of("/proc/" + pid + "/status")).content().contains("\nSeccomp:\t2\n");
+    }
+  }
+
+  private static boolean opens(String device) {
+    return Files.isReadable(Path.of(device)) && Files.isWritable(Path.of(device));
+  }
+
+  @Test
+  @Fault(
+      value = "QEMU takes 6 s to answer when it is asked what it can do",
+      promise = "VMs run in the sandbox all the same, and the accelerator is not given up for it")
+  void aQemuThatIsSlowToStartIsWaitedFor() throws IOException {
+    CommandResult launch = launch("sleep 6;;").run().succeeded().quiet();
+    assertInASandbox();
+    assertThat(launch.out()).contains("accelerator  kvm: ").doesNotContain("did not answer");
+    if (opens("/dev/kvm")) {
+      assertThat(Files.readAllLines(memory)).hasSize(4).contains("true");
+    }
+  }
+
+  @Test
+  @Fault(
+      value = "QEMU says nothing while an accelerator is tried",
+      promise = "it is tried again and asked apart; the silence is not remembered")
+  void aTrialThatSaysNothingSettlesNothing() throws IOException {
+    CommandResult launch =
+        launch("case \"$*\" in *tcg*) ;; *) kill -9 $$;; esac;;").run().succeeded().quiet();
+    assertInASandbox();
+    if (opens("/dev/kvm")) {
+      assertThat(launch.out()).contains("QEMU stopped with \"no message\"; using tcg (slow)");
+      assertThat(memory).doesNotExist();
+    }
+  }
+
+  @Test
+  @Fault(
+      value = "QEMU never says whether it has a sandbox",
+      promise = "no VM starts; a message says so")
+  void withoutAnAnswerNothingStarts() {
+    launch("kill -9 $$;;")
+        .run()
+        .exitedWith(1)
+        .complains(
+            "does not say what it can do: QEMU stopped with \"no message\"",
+            Host.Arch.current().qemu() + " -version");
+    assertThat(tiny.pids()).isEmpty();
+    assertThat(memory).doesNotExist();
+  }
 
   @Test
   void aQemuWithoutTheEntitlementIsNamed() {

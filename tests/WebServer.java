@@ -13,6 +13,8 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.concurrent.CopyOnWriteArrayList;
+import javax.net.ssl.SSLContext;
+import javax.net.ssl.SSLSocket;
 
 /** A web server on 127.0.0.1 that can do wrong what servers and networks do wrong. */
 final class WebServer implements AutoCloseable {
@@ -65,12 +67,19 @@ final class WebServer implements AutoCloseable {
 
   private final ServerSocket server;
   private final Answer answer;
+  private final SSLContext tls;
 
   /** Every request so far, in order. */
   final List<Request> requests = new CopyOnWriteArrayList<>();
 
   WebServer(Answer answer) throws IOException {
+    this(answer, null);
+  }
+
+  /** A proxy that is itself whatever server a client asks it to connect it with by https. */
+  WebServer(Answer answer, SSLContext tls) throws IOException {
     this.answer = answer;
+    this.tls = tls;
     server = new ServerSocket(0, 50, InetAddress.getLoopbackAddress());
     Thread thread = new Thread(this::accept, "web server");
     thread.setDaemon(true);
@@ -98,7 +107,7 @@ final class WebServer implements AutoCloseable {
     while (!server.isClosed()) {
       try {
         Socket socket = server.accept();
-        Thread thread = new Thread(() -> serve(socket), "connection");
+        Thread thread = new Thread(() -> serve(socket, socket), "connection");
         thread.setDaemon(true);
         thread.start();
       } catch (IOException e) {
@@ -107,20 +116,30 @@ final class WebServer implements AutoCloseable {
     }
   }
 
-  private void serve(Socket socket) {
+  /** Serves a connection, which may be wrapped in another that encrypts. */
+  private void serve(Socket socket, Socket wrapped) {
     try (socket) {
       BufferedReader in =
           new BufferedReader(
-              new InputStreamReader(socket.getInputStream(), StandardCharsets.UTF_8));
-      String target = in.readLine().split(" ")[1];
+              new InputStreamReader(wrapped.getInputStream(), StandardCharsets.UTF_8));
+      String[] first = in.readLine().split(" ");
+      String target = first[1];
       Map<String, String> headers = new TreeMap<>();
       for (String line = in.readLine(); !line.isEmpty(); line = in.readLine()) {
         String[] header = line.split(": ", 2);
         headers.put(header[0].toLowerCase(Locale.ROOT), header[1]);
       }
+      if (first[0].equals("CONNECT")) {
+        socket.getOutputStream().write("HTTP/1.1 200 OK\r\n\r\n".getBytes(StandardCharsets.UTF_8));
+        SSLSocket inner =
+            (SSLSocket) tls.getSocketFactory().createSocket(socket, target, port(), true);
+        inner.setUseClientMode(false);
+        serve(socket, inner);
+        return;
+      }
       Request request = new Request(target, headers);
       requests.add(request);
-      answer.to(request, new Wire(socket, socket.getOutputStream()));
+      answer.to(request, new Wire(socket, wrapped.getOutputStream()));
     } catch (Exception e) {
       // the client has gone, or the test has ended
     }
