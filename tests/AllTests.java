@@ -82,6 +82,7 @@ class AllTests implements Callable<Integer> {
     preflight();
 
     classes.forEach(name -> request.selectors(selectClass(name)));
+    concurrency(request);
     TestReport report = new TestReport(System.out);
     LauncherFactory.create().execute(request.build(), report);
     if (only.pattern().isEmpty()) {
@@ -98,6 +99,21 @@ class AllTests implements Callable<Integer> {
     request.configurationParameter(
         MethodOrderer.DEFAULT_ORDER_PROPERTY_NAME, MethodOrderer.Random.class.getName());
     request.configurationParameter(MethodOrderer.Random.RANDOM_SEED_PROPERTY_NAME, "" + seed);
+  }
+
+  /**
+   * One class after the other, and two tests of a class at a time: those of scripts wait for most
+   * of their time. A class that can't have it is annotated with {@code SAME_THREAD}.
+   */
+  private static void concurrency(LauncherDiscoveryRequestBuilder request) {
+    String parallel = "junit.jupiter.execution.parallel.";
+    request.configurationParameter(parallel + "enabled", "true");
+    request.configurationParameter(parallel + "mode.default", "concurrent");
+    request.configurationParameter(parallel + "mode.classes.default", "same_thread");
+    request.configurationParameter(parallel + "config.strategy", "fixed");
+    request.configurationParameter(parallel + "config.fixed.parallelism", "2");
+    // with threads that never take up another test while one waits for something
+    request.configurationParameter(parallel + "config.executor-service", "WORKER_THREAD_POOL");
   }
 
   /** The one place where the tests' host packages are looked for, and installed with --yes. */

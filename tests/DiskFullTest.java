@@ -13,8 +13,11 @@ import lib.Wait;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.parallel.Execution;
+import org.junit.jupiter.api.parallel.ExecutionMode;
 
 /** A file system that has no room left: a real one, of 1200 MiB, in memory. */
+@Execution(ExecutionMode.SAME_THREAD) // two such file systems would be much memory
 class DiskFullTest {
   private Path top;
   private Path mount;

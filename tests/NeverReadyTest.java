@@ -36,8 +36,11 @@ import lib.Wait;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.parallel.Execution;
+import org.junit.jupiter.api.parallel.ExecutionMode;
 
 /** Guests that never get ready: what the message says, and how soon. */
+@Execution(ExecutionMode.SAME_THREAD) // another test would take turns from the one that counts them
 class NeverReadyTest {
   private static final String USER = System.getProperty("user.name");
 

@@ -79,7 +79,7 @@ final class TinyCluster implements AutoCloseable {
   }
 
   /** A cluster in a folder that is there; tmux has its socket in {@code top}. */
-  static TinyCluster in(Path top, Path folder, BootSector guest) throws IOException {
+  static synchronized TinyCluster in(Path top, Path folder, BootSector guest) throws IOException {
     int ports = PORTS + 10 * (clusters++ % 40);
     String config = CONFIG.formatted(ports, ports + 500);
     Files.writeString(folder.resolve("cluster.yaml"), config);
