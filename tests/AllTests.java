@@ -15,8 +15,10 @@ import static org.junit.platform.engine.discovery.DiscoverySelectors.selectClass
 
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Locale;
+import java.util.Random;
 import java.util.concurrent.Callable;
 import java.util.jar.JarFile;
 import java.util.regex.Pattern;
@@ -27,6 +29,7 @@ import lib.Launch;
 import lib.Preflight;
 import lib.Terminal;
 import lib.Tool;
+import org.junit.jupiter.api.MethodOrderer;
 import org.junit.platform.launcher.core.LauncherDiscoveryRequestBuilder;
 import org.junit.platform.launcher.core.LauncherFactory;
 import picocli.CommandLine;
@@ -49,6 +52,15 @@ class AllTests implements Callable<Integer> {
       description = "Run only the test classes in whose name this is found.")
   private Pattern only;
 
+  @Option(
+      names = "--shuffle",
+      paramLabel = "SEED",
+      arity = "0..1",
+      fallbackValue = "0",
+      description =
+          "Run classes, and the tests of each, in another order. Without SEED, a new one.")
+  private Long shuffle;
+
   @Option(names = "--list", description = "Print the names of the test classes, and run none.")
   private boolean list;
 
@@ -59,7 +71,12 @@ class AllTests implements Callable<Integer> {
 
   @Override
   public Integer call() throws Exception {
-    List<String> classes = testClasses().stream().filter(only.asPredicate()).toList();
+    List<String> classes =
+        new ArrayList<>(testClasses().stream().filter(only.asPredicate()).toList());
+    LauncherDiscoveryRequestBuilder request = LauncherDiscoveryRequestBuilder.request();
+    if (shuffle != null) {
+      shuffle(classes, request);
+    }
     if (list) {
       classes.forEach(System.out::println);
       return 0;
@@ -67,14 +84,39 @@ class AllTests implements Callable<Integer> {
     System.setProperty("kubenet.tests.yes", Boolean.toString(yes));
     preflight();
 
-    LauncherDiscoveryRequestBuilder request = LauncherDiscoveryRequestBuilder.request();
     classes.forEach(name -> request.selectors(selectClass(name)));
+    concurrency(request);
     TestReport report = new TestReport(System.out);
     LauncherFactory.create().execute(request.build(), report);
     if (only.pattern().isEmpty()) {
       report.leftOvers(Golden.unasked());
     }
     return report.end();
+  }
+
+  /** No class needs another before it, and no test another but where the class says so. */
+  private void shuffle(List<String> classes, LauncherDiscoveryRequestBuilder request) {
+    long seed = shuffle == 0 ? System.nanoTime() : shuffle;
+    System.out.println("shuffled; to repeat it: --shuffle " + seed);
+    Collections.shuffle(classes, new Random(seed));
+    request.configurationParameter(
+        MethodOrderer.DEFAULT_ORDER_PROPERTY_NAME, MethodOrderer.Random.class.getName());
+    request.configurationParameter(MethodOrderer.Random.RANDOM_SEED_PROPERTY_NAME, "" + seed);
+  }
+
+  /**
+   * One class after the other, and two tests of a class at a time: those of scripts wait for most
+   * of their time. A class that can't have it is annotated with {@code SAME_THREAD}.
+   */
+  private static void concurrency(LauncherDiscoveryRequestBuilder request) {
+    String parallel = "junit.jupiter.execution.parallel.";
+    request.configurationParameter(parallel + "enabled", "true");
+    request.configurationParameter(parallel + "mode.default", "concurrent");
+    request.configurationParameter(parallel + "mode.classes.default", "same_thread");
+    request.configurationParameter(parallel + "config.strategy", "fixed");
+    request.configurationParameter(parallel + "config.fixed.parallelism", "2");
+    // with threads that never take up another test while one waits for something
+    request.configurationParameter(parallel + "config.executor-service", "WORKER_THREAD_POOL");
   }
 
   /** The one place where the tests' host packages are looked for, and installed with --yes. */

@@ -40,12 +40,9 @@ class BakeTest {
   @BeforeAll
   static void bakes() throws IOException {
     // the image that the other tests boot, as a file of which nothing is known
-    Commands.Result lean =
-        script(Project.root(), "prepare-image", "--yes", "--image", "debian-built");
-    assertThat(lean.exit()).as(lean.err()).isZero();
-    String store = lean.out().strip().replaceFirst("(?s).*, in ", "");
     Files.writeString(
-        folder.resolve("cluster.yaml"), "images: ['%s/disk.qcow2']\n".formatted(store));
+        folder.resolve("cluster.yaml"),
+        "images: ['%s/disk.qcow2']\n".formatted(BuiltImage.folder()));
     Path roles = Files.createDirectory(folder.resolve("cloud-init"));
     for (Role role : Role.values()) {
       Files.writeString(
@@ -56,20 +53,11 @@ class BakeTest {
   }
 
   private static Commands.Result prepare() {
-    return script(folder, "prepare-image", "--yes");
-  }
-
-  /** With a cache of this test's own, unless it is for the project itself. */
-  private static Commands.Result script(Path where, String name, String... arguments) {
-    Argv environment = Argv.of("env", "-C", where.toString());
-    Argv own =
-        where.equals(folder)
-            ? environment.add("KUBENET_CACHE=" + folder.resolve("cache"))
-            : environment;
     Argv command =
-        own.add(Project.root().resolve("jbang").toString(), "--quiet")
-            .add(Project.root().resolve(name + ".java").toString())
-            .add(arguments);
+        Argv.of("env", "-C", folder.toString())
+            .add("KUBENET_CACHE=" + folder.resolve("cache")) // its own
+            .add(CommandResult.wrapper(), "--quiet")
+            .add(Project.root().resolve("prepare-image.java").toString(), "--yes");
     return Commands.run(command, LIMIT, line -> {});
   }
 
@@ -134,7 +122,7 @@ class BakeTest {
     try {
       boolean found =
           Wait.until(
-              Duration.ofMinutes(8),
+              LIMIT,
               () -> Commands.tail(files.console(), 100).contains("FOUND ") || !qemu.isAlive());
       assertThat(found).as(Commands.tail(files.console(), 20)).isTrue();
       assertThat(Commands.tail(files.console(), 100))

@@ -77,15 +77,9 @@ class BridgeBootTest {
 
   /** The image that all tests boot, in a cache of the user's own. */
   private static void copyImage() throws IOException {
-    CommandResult made =
-        CommandResult.script("prepare-image", "--yes", "--image", "debian-built")
-            .in(folder)
-            .atMost(LIMIT)
-            .run()
-            .succeeded();
-    String image = made.out().strip().replaceFirst("(?s).*, in ", "");
     Path images = folder.resolve("cache/images");
-    Commands.run(Argv.of("cp", "-r", image, images.toString())).orProblem();
+    Commands.run(Argv.of("cp", "-r", BuiltImage.folder().toString(), images.toString()))
+        .orProblem();
     Commands.run(Argv.of("sh", "-c", "rm -r " + images + "/*/used-by")); // if there is one
     for (String name : new String[] {"lab", "tmux", "cache"}) {
       Commands.run(Argv.of("chown", "-R", USER, folder.resolve(name).toString())).orProblem();
@@ -121,6 +115,7 @@ class BridgeBootTest {
         .withJarsIn(folder.resolve("jars"))
         .on(Path.of("/run/jdk"))
         .within(host.words(USER))
+        .within("sh", "-c", "chmod -R a+rX \"$0\" && exec \"$@\"", folder.resolve("jars") + "")
         .with("HOME", folder.resolve("lab"))
         .with("SHELL", "/bin/sh") // this user's own lets nobody in, and tmux would take it
         .with("KUBENET_CACHE", folder.resolve("cache"))
@@ -139,7 +134,9 @@ class BridgeBootTest {
   /** A program as the user, on the host. */
   private static Commands.Result tried(String... command) {
     return Commands.run(
-        Argv.of("env", "TMUX_TMPDIR=" + folder.resolve("tmux")).add(host.words(USER)).add(command));
+        Argv.of("env", "-u", "TMUX", "TMUX_TMPDIR=" + folder.resolve("tmux"))
+            .add(host.words(USER))
+            .add(command));
   }
 
   private static String ssh(String node, String command) {
@@ -179,7 +176,7 @@ class BridgeBootTest {
         "import urllib.request as r; print(r.urlopen('http://kubernetes:6443/hostname').read())";
     assertThat(
             Wait.until(
-                Duration.ofSeconds(30),
+                Duration.ofMinutes(2),
                 () -> host.tried("python3", "-c", program).out().contains("control0")))
         .as("%s", host.tried("python3", "-c", program))
         .isTrue();

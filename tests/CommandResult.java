@@ -270,6 +270,7 @@ record CommandResult(List<String> command, int exit, String out, String err) {
               .redirectInput(new File("/dev/null"))
               .redirectErrorStream(true)
               .redirectOutput(out.toFile());
+      withoutThisTerminal(builder.environment());
       environment.forEach((name, value) -> put(builder.environment(), name, value));
       return builder.start();
     }
@@ -286,7 +287,7 @@ record CommandResult(List<String> command, int exit, String out, String err) {
               .redirectOutput(out)
               .redirectError(err);
       Map<String, String> all = builder.environment();
-      List.of("TMUX", "CI", "JAVA_TOOL_OPTIONS").forEach(all::remove);
+      withoutThisTerminal(all);
       all.put("TMUX_TMPDIR", tmux.toString());
       environment.forEach((name, value) -> put(all, name, value));
       Process process = builder.start();
@@ -306,6 +307,11 @@ record CommandResult(List<String> command, int exit, String out, String err) {
       assertThat(ended).as("ended within %s: %s", limit, result).isTrue();
       assertThat(sockets(tmux)).as("tmux sockets of %s", result).isEmpty();
       return result;
+    }
+
+    /** With TMUX, tmux would take the server of whoever runs these tests. */
+    private static void withoutThisTerminal(Map<String, String> all) {
+      List.of("TMUX", "CI", "JAVA_TOOL_OPTIONS").forEach(all::remove);
     }
 
     private static List<Path> sockets(Path folder) throws IOException {

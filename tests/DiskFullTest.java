@@ -13,8 +13,11 @@ import lib.Wait;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.parallel.Execution;
+import org.junit.jupiter.api.parallel.ExecutionMode;
 
 /** A file system that has no room left: a real one, of 1200 MiB, in memory. */
+@Execution(ExecutionMode.SAME_THREAD) // two such file systems would be much memory
 class DiskFullTest {
   private Path top;
   private Path mount;
@@ -37,10 +40,15 @@ class DiskFullTest {
     if (tiny == null) {
       return;
     }
-    tiny.nodes().forEach(node -> tiny.vm(node.name()).kill()); // it does not hear the power button
+    // a guest that does not hear the power button
+    tiny.nodes().forEach(node -> tiny.vm(node.name()).process().ifPresent(Gone::kill));
     room();
     tiny.run("stop-all", "--destroy", "--yes").succeeded();
-    Commands.run(Argv.of("umount", mount.toString())).orProblem();
+    // tmux's server, say, was started in it and may still be ending
+    Argv umount = Argv.of("umount", mount.toString());
+    assertThat(Wait.until(Duration.ofMinutes(1), () -> Commands.run(umount).succeeded()))
+        .as("nobody uses %s", mount)
+        .isTrue();
     tiny.close();
   }
 
@@ -72,8 +80,7 @@ class DiskFullTest {
     fill(0);
     Vm vm = tiny.vm("worker0");
     boolean paused =
-        Wait.until(
-            Duration.ofSeconds(60), () -> vm.status().filter("io-error"::equals).isPresent());
+        Wait.until(Duration.ofMinutes(5), () -> vm.status().filter("io-error"::equals).isPresent());
     assertThat(paused).as("QEMU's word: %s", vm.status()).isTrue();
     long pid = vm.process().orElseThrow().pid();
 

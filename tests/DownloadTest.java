@@ -21,6 +21,7 @@ import lib.Download;
 import lib.ImageDownload;
 import lib.ImageSource;
 import lib.Terminal;
+import lib.Wait;
 import lib.WebProxy;
 import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.Test;
@@ -30,6 +31,9 @@ import org.junit.jupiter.api.io.TempDir;
 class DownloadTest {
   private static final int HALF = 1_500_000;
   private static final byte[] CONTENT = content();
+
+  /** Longer than a server that does its work is ever silent, however slow this machine is. */
+  private static final Duration PATIENCE = Duration.ofSeconds(30);
 
   @TempDir private Path folder;
   private final ByteArrayOutputStream said = new ByteArrayOutputStream();
@@ -51,7 +55,7 @@ class DownloadTest {
   }
 
   private Download download(URI url) {
-    return new Download(url, sha256(CONTENT), part(), Duration.ofSeconds(2));
+    return new Download(url, sha256(CONTENT), part(), PATIENCE);
   }
 
   private void run(URI url) {
@@ -85,7 +89,8 @@ class DownloadTest {
           wire.file(CONTENT, request.from(), "ETag: \"1\"");
           if (request.from() == 0) {
             wire.bytes(CONTENT, 0, HALF);
-            Thread.sleep(300); // or the reset overtakes what was sent
+            // or the reset overtakes all that was sent
+            Wait.until(Duration.ofMinutes(1), () -> part().toFile().length() > 0);
             wire.reset();
           } else {
             wire.bytes(CONTENT, request.from(), CONTENT.length);
@@ -115,7 +120,9 @@ class DownloadTest {
           wire.bytes(CONTENT, request.from(), CONTENT.length);
         };
     try (WebServer server = new WebServer(silent)) {
-      run(server.uri("/x"));
+      Duration patience = Duration.ofSeconds(2);
+      new Download(server.uri("/x"), sha256(CONTENT), part(), patience)
+          .run(Terminal.plain(new PrintStream(said, true, StandardCharsets.UTF_8)));
       assertWhole();
       assertThat(said.toString(StandardCharsets.UTF_8)).contains("the server is silent");
       assertThat(server.requests.get(1).headers()).doesNotContainKey("if-range");
@@ -284,8 +291,7 @@ class DownloadTest {
     try (WebServer known = WebServer.of(CONTENT);
         WebServer unknown = new WebServer(lengthUnknown)) {
       for (WebServer server : List.of(known, unknown)) {
-        Download full =
-            new Download(server.uri("/x"), sha256(CONTENT), there.part(), Duration.ofSeconds(2));
+        Download full = new Download(server.uri("/x"), sha256(CONTENT), there.part(), PATIENCE);
         assertThat(Lab.problem(() -> full.run(terminal)))
             .startsWith("cannot write " + there.part() + ": ")
             .contains(server == known ? "3 MiB are still to come" : "No space left on device")

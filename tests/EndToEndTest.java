@@ -34,17 +34,22 @@ import org.junit.jupiter.api.TestMethodOrder;
  */
 @TestMethodOrder(MethodOrderer.OrderAnnotation.class)
 class EndToEndTest {
+  /** Those of the three nodes, and one for the virtual IP. */
+  private static final int PORTS = Ports.free(4);
+
+  private static final int SERVICE = PORTS + 3;
   private static final String CONFIG =
       """
       name: e2e
-      sshPorts: 23200
+      sshPorts: %d
       images: [debian-built]
-      loadBalancer: {hostPorts: 23300}
+      loadBalancer: {hostPorts: %d}
       roles:
         gateway: {count: 1, cpus: 2, memory: 768M, disk: 6G}
         control: {count: 1, cpus: 2, memory: 768M, disk: 6G}
         worker:  {count: 1, cpus: 2, memory: 768M, disk: 7G}
-      """;
+      """
+          .formatted(PORTS, SERVICE);
 
   private static RealCluster real;
   private static Commands.Result setup;
@@ -100,7 +105,9 @@ class EndToEndTest {
     // the config of control0 with the port of worker0: another machine answers there
     Path config = real.folder().resolve("swapped");
     Files.writeString(
-        config, Files.readString(real.layout().sshConfig()).replace("Port 23201", "Port 23202"));
+        config,
+        Files.readString(real.layout().sshConfig())
+            .replace("Port " + (PORTS + 1), "Port " + (PORTS + 2)));
     Commands.Result result =
         Commands.run(Argv.of("ssh", "-F", config.toString(), "control0", "hostname"));
     assertThat(result.exit()).isEqualTo(255);
@@ -220,7 +227,7 @@ class EndToEndTest {
             "nodes worker0 alive");
     boolean prompt =
         Wait.until(
-            Duration.ofSeconds(30),
+            Duration.ofMinutes(2),
             () ->
                 real.tmux("capture-pane", "-p", "-t", "e2e-ssh:worker").contains("ubuntu@worker0"));
     assertThat(prompt).as("the shell's prompt in window worker").isTrue();
@@ -239,7 +246,7 @@ class EndToEndTest {
     for (String node : List.of("control0", "worker0")) {
       assertThat(
               Wait.until(
-                  Duration.ofSeconds(30),
+                  Duration.ofMinutes(2),
                   () -> real.ssh(node, "cat /tmp/both || true").equals(node)))
           .as("the command typed in both panes ran on " + node)
           .isTrue();
@@ -261,10 +268,15 @@ class EndToEndTest {
             .lines()
             .filter(line -> pids.stream().anyMatch(line::contains))
             .toList();
-    assertThat(listeners).hasSize(3).allMatch(line -> line.contains(" 127.0.0.1:2320"));
-    assertThat(Commands.run(Argv.of("ss", "-Htln", "sport = :23300")).orProblem().out().lines())
+    assertThat(listeners).hasSize(3).allMatch(line -> line.matches(".* 127\\.0\\.0\\.1:\\d+ .*"));
+    assertThat(listening().lines())
         .hasSize(1)
-        .allMatch(line -> line.contains(" 127.0.0.1:23300 "));
+        .allMatch(line -> line.contains(" 127.0.0.1:%d ".formatted(SERVICE)));
+  }
+
+  /** Who listens on this host's port for the virtual IP. */
+  private static String listening() {
+    return Commands.run(Argv.of("ss", "-Htln", "sport = :" + SERVICE)).orProblem().out();
   }
 
   @Test
@@ -320,7 +332,7 @@ class EndToEndTest {
   void whatControlNodesServeIsReachedByTheVirtualIpAndFromThisHost() {
     assertThat(servers()).isEmpty();
     serve();
-    assertThat(Wait.until(Duration.ofSeconds(30), () -> servers().size() == 1))
+    assertThat(Wait.until(Duration.ofMinutes(3), () -> servers().size() == 1))
         .as("the server is taken in")
         .isTrue();
     for (String client : List.of("worker0", "control0", "gateway")) {
@@ -331,18 +343,20 @@ class EndToEndTest {
         // the kernel adds up its counters every two seconds (Linux source, ip_vs_est.c)
         // connections, packets to the server, and none back: it answers the client itself
         String five = "-> 10\\.240\\.0\\.11:6443 +5 +[1-9]\\d* +0 .*";
-        Wait.until(Duration.ofSeconds(10), () -> servers().get(0).matches(five));
+        Wait.until(Duration.ofMinutes(1), () -> servers().get(0).matches(five));
         assertThat(servers().get(0)).matches(five);
       }
     }
-    assertThat(fromThisHost()).isTrue();
+    assertThat(Wait.until(Duration.ofMinutes(3), EndToEndTest::fromThisHost))
+        .as("it answers here")
+        .isTrue();
 
     real.ssh("control0", "sudo systemctl stop serve");
-    assertThat(Wait.until(Duration.ofSeconds(30), () -> servers().isEmpty()))
+    assertThat(Wait.until(Duration.ofMinutes(3), () -> servers().isEmpty()))
         .as("the server that ended is taken out")
         .isTrue();
     real.ssh("control0", "sudo systemctl start serve");
-    assertThat(Wait.until(Duration.ofSeconds(30), EndToEndTest::fromThisHost))
+    assertThat(Wait.until(Duration.ofMinutes(3), EndToEndTest::fromThisHost))
         .as("the server that came back is taken in")
         .isTrue();
   }
@@ -374,7 +388,7 @@ class EndToEndTest {
   private static boolean fromThisHost() {
     Argv ask =
         Argv.of("python3", Project.root().resolve("tests/guest/ask.py").toString())
-            .add("127.0.0.1", "23300", "1");
+            .add("127.0.0.1", "" + SERVICE, "1");
     return Commands.run(ask).orProblem().out().contains("\"nodes\": {\"control0\": 1}");
   }
 
@@ -412,7 +426,7 @@ class EndToEndTest {
     String program = "^\\S*/java .*EthernetSwitch .*" + real.layout().lan();
     String pid = Commands.run(Argv.of("pgrep", "-f", program)).out();
     long lan = Long.parseLong(pid.strip());
-    TinyCluster.kill(ProcessHandle.of(lan).orElseThrow());
+    Gone.kill(ProcessHandle.of(lan).orElseThrow());
     assertThat(real.ssh("worker0", ping.formatted(2) + " || echo lost")).endsWith("lost");
 
     Commands.Result again = real.script("launch-all");
@@ -433,15 +447,19 @@ class EndToEndTest {
   @Order(4)
   void aKilledVmIsSeenAtOnceAndIsStartedAgainInItsPane() throws IOException {
     real.ssh("worker0", "echo kept > ~/file && sync");
-    Vm.of(real.cluster().node("worker0"), real.layout()).process().orElseThrow().destroyForcibly();
-    assertThat(Wait.until(Duration.ofSeconds(5), () -> states().get("worker0").equals("stopped")))
-        .isTrue();
+    Gone.kill(Vm.of(real.cluster().node("worker0"), real.layout()).process().orElseThrow());
+    assertThat(states()).containsEntry("worker0", "stopped");
     Commands.Result waiting = real.script("ssh-all", "--detach", "--only", "worker0");
     assertThat(waiting.exit()).isEqualTo(1);
     assertThat(waiting.err()).contains("worker0: QEMU is not running").contains("console.log");
-    assertThat(panes("e2e-vms")).contains("vms worker0 dead");
+    assertThat(
+            Wait.until(Duration.ofMinutes(1), () -> panes("e2e-vms").contains("vms worker0 dead")))
+        .as("%s", panes("e2e-vms"))
+        .isTrue();
     boots("firmware");
-    assertThat(fromThisHost()).as("this host's way to the virtual IP").isTrue();
+    assertThat(Wait.until(Duration.ofMinutes(1), EndToEndTest::fromThisHost))
+        .as("this host's way to the virtual IP")
+        .isTrue();
     Commands.Result again = real.script("launch-all");
     assertThat(again.exit()).as(again.err()).isZero();
     assertThat(again.out()).contains("2 of 3 run already").contains("1 started");
@@ -461,15 +479,21 @@ class EndToEndTest {
   @Test
   @Order(6)
   void stoppingLeavesNothingRunning() {
-    Map<String, Long> before = pids();
+    List<ProcessHandle> before =
+        pids().values().stream().map(pid -> ProcessHandle.of(pid).orElseThrow()).toList();
+    assertThat(before).hasSize(3);
     Commands.Result stop = real.script("stop-all");
     assertThat(stop.exit()).as(stop.err()).isZero();
     assertThat(stop.out().lines().filter(line -> line.contains("powered down"))).hasSize(3);
-    assertThat(before.values()).allMatch(pid -> ProcessHandle.of(pid).isEmpty());
+    Gone.await(before);
     assertThat(real.tmux("list-sessions")).doesNotContain("e2e-");
-    assertThat(Commands.run(Argv.of("pgrep", "-f", real.layout().lan().toString())).out())
-        .isEmpty();
-    assertThat(Commands.run(Argv.of("ss", "-Htln", "sport = :23300")).out()).isEmpty();
+    Argv lan = Argv.of("pgrep", "-a", "-f", real.layout().lan().toString());
+    assertThat(Wait.until(Duration.ofMinutes(1), () -> Commands.run(lan).out().isEmpty()))
+        .as("%s", Commands.run(lan))
+        .isTrue();
+    assertThat(Wait.until(Duration.ofMinutes(1), () -> listening().isEmpty()))
+        .as("%s", listening())
+        .isTrue();
     assertThat(states().values()).containsOnly("stopped");
     assertThat(real.layout().node(real.cluster().node("worker0")).disk()).exists();
   }
@@ -495,7 +519,7 @@ class EndToEndTest {
         "worker0");
     boolean login =
         Wait.until(
-            Duration.ofMinutes(8),
+            Duration.ofMinutes(15),
             () -> real.tmux("capture-pane", "-p", "-t", "foreground").contains("worker0 login:"));
     assertThat(login).as(real.tmux("capture-pane", "-p", "-t", "foreground")).isTrue();
     assertThat(real.ssh("worker0", "cat ~/file")).isEqualTo("kept");
@@ -504,7 +528,7 @@ class EndToEndTest {
     assertThat(stop.out()).contains("worker0      powered down");
     assertThat(
             Wait.until(
-                Duration.ofSeconds(20), () -> !real.tmux("list-sessions").contains("foreground")))
+                Duration.ofMinutes(2), () -> !real.tmux("list-sessions").contains("foreground")))
         .as("launch-vm ends with its VM")
         .isTrue();
   }

@@ -135,19 +135,28 @@ final class HostNamespace implements AutoCloseable {
     return state;
   }
 
-  /** Ends what runs in the namespaces, and so the namespaces. */
-  @Override
-  public void close() throws IOException {
+  /** Ends the bridge's DNS server, if there is one, and waits until it is gone. */
+  void endDnsmasq() throws IOException {
     Path pid = Path.of("/proc/" + host.pid() + "/root/run/kubenet/dnsmasq.pid");
     if (Files.exists(pid)) {
       ProcessHandle.of(Long.parseLong(Files.readString(pid).strip()))
-          .ifPresent(ProcessHandle::destroy);
+          .ifPresent(
+              dnsmasq -> {
+                dnsmasq.destroy();
+                Gone.await(dnsmasq);
+              });
     }
+  }
+
+  /** Ends what runs in the namespaces, and so the namespaces. */
+  @Override
+  public void close() throws IOException {
+    endDnsmasq();
     Stream.of(host, outside)
         .forEach(
             holder -> {
               holder.destroyForcibly();
-              holder.onExit().orTimeout(10, TimeUnit.SECONDS).join();
+              holder.onExit().orTimeout(1, TimeUnit.MINUTES).join();
             });
   }
 }

@@ -5,6 +5,7 @@ import java.nio.file.Files;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 import lib.Node;
 import lib.Wait;
 import org.junit.jupiter.api.AfterEach;
@@ -13,6 +14,8 @@ import org.junit.jupiter.api.Test;
 
 /** Processes that are killed, and hosts that lose power, under the real scripts. */
 class KillTest {
+  private static final Duration LIMIT = Duration.ofMinutes(1);
+
   private TinyCluster tiny;
 
   @BeforeEach
@@ -27,7 +30,7 @@ class KillTest {
   }
 
   private void kill(String node) {
-    TinyCluster.kill(tiny.vm(node).process().orElseThrow());
+    Gone.kill(tiny.vm(node).process().orElseThrow());
   }
 
   @Test
@@ -39,7 +42,8 @@ class KillTest {
     kill("worker0");
 
     assertThat(tiny.stages()).containsPattern("(?m)^worker0 +stopped");
-    assertThat(tiny.panes()).contains("vms worker0 dead");
+    boolean dead = Wait.until(LIMIT, () -> tiny.panes().contains("vms worker0 dead"));
+    assertThat(dead).as("%s", tiny.panes()).isTrue(); // tmux may take its time to see it
     tiny.launch();
     assertThat(tiny.pids().get("gateway")).isEqualTo(gateway);
   }
@@ -66,8 +70,8 @@ class KillTest {
     ProcessHandle server =
         ProcessHandle.of(Long.parseLong(tiny.tmux("display-message", "-p", "#{pid}")))
             .orElseThrow();
-    TinyCluster.kill(server);
-    assertThat(Wait.until(Duration.ofSeconds(10), () -> tiny.pids().isEmpty())).isTrue();
+    Gone.kill(server);
+    assertThat(Wait.until(LIMIT, () -> tiny.pids().isEmpty())).isTrue();
 
     assertThat(tiny.stages()).containsPattern("(?m)^gateway +stopped");
     tiny.launch();
@@ -107,7 +111,7 @@ class KillTest {
       promise = "it is neither taken for the VM nor signalled, by no script")
   void aPidThatIsAnotherProcesss() throws Exception {
     powerCut();
-    Process foreign = new ProcessBuilder("sleep", "120").start();
+    Process foreign = new ProcessBuilder("sleep", "600").start();
     try {
       for (Node node : tiny.nodes()) {
         Files.writeString(tiny.layout().node(node).pid(), foreign.pid() + "\n");
@@ -123,16 +127,17 @@ class KillTest {
   }
 
   private void powerCut() {
-    List<ProcessHandle> all =
-        List.of("qemu-system", "EthernetSwitch", "forward.sh").stream()
+    Stream<String> all =
+        Stream.of("qemu-system", "EthernetSwitch", "forward.sh")
             .flatMap(word -> tiny.processes(word).stream())
-            .map(line -> Long.parseLong(line.split(" ")[0]))
-            .flatMap(pid -> ProcessHandle.of(pid).stream())
-            .toList();
+            .map(line -> line.split(" ")[0]);
+    // tmux last: the others would end with their terminals, in their own way
     String server = tiny.tmux("display-message", "-p", "#{pid}");
-    all.forEach(ProcessHandle::destroyForcibly); // before their terminals go, which ends them too
-    ProcessHandle.of(Long.parseLong(server)).ifPresent(ProcessHandle::destroyForcibly);
-    assertThat(Wait.until(Duration.ofSeconds(10), () -> tiny.processes("").isEmpty())).isTrue();
+    Gone.kill(
+        Stream.concat(all, Stream.of(server))
+            .flatMap(pid -> ProcessHandle.of(Long.parseLong(pid)).stream())
+            .toList());
+    assertThat(Wait.until(LIMIT, () -> tiny.processes("").isEmpty())).isTrue();
   }
 
   @Test

@@ -1,5 +1,4 @@
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
 import java.net.InetAddress;
@@ -10,6 +9,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -19,7 +19,6 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.stream.Stream;
 import lib.Argv;
 import lib.Boot;
 import lib.Cluster;
@@ -37,8 +36,11 @@ import lib.Wait;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.parallel.Execution;
+import org.junit.jupiter.api.parallel.ExecutionMode;
 
 /** Guests that never get ready: what the message says, and how soon. */
+@Execution(ExecutionMode.SAME_THREAD) // another test would take turns from the one that counts them
 class NeverReadyTest {
   private static final String USER = System.getProperty("user.name");
 
@@ -83,7 +85,7 @@ class NeverReadyTest {
     Commands.run(convert.add(disk.toString(), files.disk().toString())).orProblem();
     Files.createFile(files.seed());
     qemu = Commands.start(command, folder.resolve("errors"));
-    assertThat(Wait.until(Duration.ofSeconds(20), vm::alive))
+    assertThat(Wait.until(Duration.ofMinutes(1), vm::alive))
         .as(Commands.tail(folder.resolve("errors"), 5))
         .isTrue();
   }
@@ -103,18 +105,16 @@ class NeverReadyTest {
       promise =
           "the wait ends within seconds of the panic, with node, stage, seconds, last lines, log")
   void aKernelThatPanics() throws IOException {
-    Optional<Path> kernel = kernel();
-    assumeTrue(kernel.isPresent(), "an image debian-built is in the cache");
-    Files.copy(kernel.get(), files.kernel());
+    Files.copy(BuiltImage.folder().resolve("vmlinuz"), files.kernel());
     Files.write(files.initrd(), new byte[512]);
     Image.Kernel image = new Image.Kernel(files.kernel(), files.initrd(), "root=LABEL=none quiet");
     String console = Host.Arch.current().console();
     start(
         new Boot.ByKernel(image, console, ""), BootSector.WAITS.write(folder.resolve("disk.img")));
 
-    long start = System.nanoTime();
     String problem = problem(nobody(), folder, 5);
-    assertThat((System.nanoTime() - start) / 1e9).isLessThan(120);
+    Instant panic = Files.getLastModifiedTime(files.console()).toInstant(); // its last words
+    assertThat(Duration.between(panic, Instant.now())).isLessThan(Duration.ofMinutes(1));
     assertThat(problem)
         .matches(
             "(?s)worker0: stage ssh: the guest's kernel panicked, after \\d+ s here;"
@@ -125,20 +125,6 @@ class NeverReadyTest {
     assertThat(reached).containsExactly(Stage.BOOTING);
   }
 
-  /** The kernel of a built image, if one is in the cache. */
-  private static Optional<Path> kernel() throws IOException {
-    Path images = Layout.cache().resolve("images");
-    if (!Files.isDirectory(images)) {
-      return Optional.empty();
-    }
-    try (Stream<Path> all = Files.list(images)) {
-      return all.filter(image -> image.getFileName().toString().startsWith("debian-built-"))
-          .map(image -> image.resolve("vmlinuz"))
-          .filter(Files::isReadable)
-          .findFirst();
-    }
-  }
-
   @Test
   @Fault(
       value = "a guest without a network, or one that hangs",
@@ -146,7 +132,7 @@ class NeverReadyTest {
   void aGuestWithoutANetwork() throws IOException {
     start(new Boot.ByBios(""), BootSector.WAITS.write(folder.resolve("disk.img")));
     Wait.until(
-        Duration.ofSeconds(30), () -> Commands.tail(files.console(), 9).contains("Hard Disk"));
+        Duration.ofMinutes(3), () -> Commands.tail(files.console(), 9).contains("Hard Disk"));
 
     assertThat(problem(nobody(), folder, 1 / 60.0))
         .matches(
@@ -183,9 +169,10 @@ class NeverReadyTest {
                   + " /var/log/cloud-init-output.log)");
       assertThat(reached).containsExactly(Stage.SSH, Stage.CLOUD_INIT);
 
-      Network.Endpoint endless = server.start(keys + "\nForceCommand sleep 60");
-      assertThat(problem(endless, server.identity(), 1 / 20.0))
-          .contains("worker0: stage ready: ", "not done within 15 s", files.console().toString());
+      Network.Endpoint endless = server.start(keys + "\nForceCommand sleep 600");
+      // a tenth: two seconds for a login, which is enough on a slow machine too
+      assertThat(problem(endless, server.identity(), 1 / 10.0))
+          .contains("worker0: stage ready: ", "not done within 30 s", files.console().toString());
     }
   }
 
@@ -196,11 +183,11 @@ class NeverReadyTest {
   void aQemuThatEnds() throws IOException {
     start(new Boot.ByBios(""), BootSector.WAITS.write(folder.resolve("disk.img")));
     Wait.until(
-        Duration.ofSeconds(30), () -> Commands.tail(files.console(), 9).contains("Hard Disk"));
+        Duration.ofMinutes(3), () -> Commands.tail(files.console(), 9).contains("Hard Disk"));
     Network.Endpoint nobody = nobody();
     new Thread(
             () -> {
-              Wait.until(Duration.ofSeconds(1), () -> false);
+              Wait.until(Duration.ofSeconds(1), () -> false); // until it is waited for
               qemu.destroyForcibly();
             })
         .start();
@@ -208,7 +195,7 @@ class NeverReadyTest {
     assertThat(problem(nobody, folder, 5))
         .startsWith("worker0: QEMU is not running; its console ended with:\n")
         .contains("Booting from Hard Disk", files.console().toString());
-    assertThat((System.nanoTime() - start) / 1e9).isLessThan(5);
+    assertThat((System.nanoTime() - start) / 1e9).isLessThan(100); // the limit is ten minutes
   }
 
   @Test
@@ -218,7 +205,7 @@ class NeverReadyTest {
   void guestsThatAnswerLate() throws Exception {
     start(new Boot.ByBios(""), BootSector.WAITS.write(folder.resolve("disk.img")));
     Wait.until(
-        Duration.ofSeconds(30), () -> Commands.tail(files.console(), 9).contains("Hard Disk"));
+        Duration.ofMinutes(3), () -> Commands.tail(files.console(), 9).contains("Hard Disk"));
     Files.writeString(files.launch(), "exec qemu-system-x86_64 -accel tcg\n");
     int cores = Runtime.getRuntime().availableProcessors();
     ExecutorService watchers = Executors.newCachedThreadPool();

@@ -12,7 +12,7 @@ record Paused(Process process, Path qmp, Path errors) implements AutoCloseable {
   /** Starts one and waits until it answers. */
   static Paused start(Path folder, Path qmp, Path pid) {
     Paused paused = started(folder, qmp, pid);
-    if (!Wait.until(Duration.ofSeconds(20), paused::answers)) {
+    if (!Wait.until(Duration.ofMinutes(1), paused::answers)) {
       paused.close();
       throw new IllegalStateException("QEMU does not answer: " + Commands.tail(paused.errors, 5));
     }

@@ -136,12 +136,12 @@ class PrepareHostTest {
   }
 
   @Test
-  void whatIsMissingIsMadeAgain() {
+  void whatIsMissingIsMadeAgain() throws IOException {
     prepare("--yes").succeeded();
     TreeMap<String, String> prepared = host.state();
     host.run("ip", "link", "delete", "kubenet-1");
     host.run("nft", "flush", "ruleset");
-    host.run("sh", "-c", "kill $(cat /run/kubenet/dnsmasq.pid); sleep 0.3");
+    host.endDnsmasq();
     host.run("sh", "-c", "echo 10.9.9.9 mine >> /etc/hosts");
 
     CommandResult again = prepare("--yes").succeeded().quiet();
@@ -181,7 +181,11 @@ class PrepareHostTest {
     host.docker();
     prepare("--yes").succeeded();
     host.run(
-        "sh", "-c", "unshare --net sleep 100 > /dev/null 2>&1 & echo $! > /run/guest; sleep 0.3");
+        "sh",
+        "-c",
+        "unshare --net sleep 600 > /dev/null 2>&1 & echo $! > /run/guest;"
+            + " until [ \"$(readlink /proc/$!/ns/net)\" != \"$(readlink /proc/$$/ns/net)\" ];"
+            + " do sleep 0.1; done");
     String pid = host.run("cat", "/run/guest").strip();
     try {
       host.run("ip", "link", "add", "g", "type", "veth", "peer", "name", "g0", "netns", pid);
@@ -246,7 +250,7 @@ class PrepareHostTest {
     qemu.addAll(List.of("-nographic", "-monitor", "none", "-netdev", netdev));
     qemu.addAll(List.of("-device", "virtio-net-pci,romfile=,netdev=lan"));
 
-    Argv other = Argv.of("env", host.words("daemon")).add("timeout", "10");
+    Argv other = Argv.of("env", host.words("daemon")).add("timeout", "50");
     assertThat(Commands.run(other.add(qemu.toArray(String[]::new))).err())
         .contains("could not configure /dev/net/tun (kubenet-1): Operation not permitted");
 
@@ -256,7 +260,7 @@ class PrepareHostTest {
     try {
       boolean up =
           Wait.until(
-              Duration.ofSeconds(20),
+              Duration.ofMinutes(1),
               () -> host.run("ip", "-br", "link", "show", "kubenet-1").contains("LOWER_UP"));
       assertThat(up).as("%s", Commands.tail(errors, 5)).isTrue();
       prepare("--undo", "--yes")
@@ -280,7 +284,7 @@ class PrepareHostTest {
                     .toList())
             .start();
     try {
-      Wait.until(Duration.ofSeconds(5), () -> host.run("ss", "-Hltun").contains(":53"));
+      Wait.until(Duration.ofMinutes(1), () -> host.run("ss", "-Hltun").contains(":53"));
       prepare("--yes")
           .exitedWith(1)
           .complains(

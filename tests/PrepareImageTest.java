@@ -112,7 +112,7 @@ class PrepareImageTest {
       List<Process> both =
           List.of(prepare().start(folder.resolve("a")), prepare().start(folder.resolve("b")));
       for (Process process : both) {
-        assertThat(process.waitFor(60, TimeUnit.SECONDS)).isTrue();
+        assertThat(process.waitFor(3, TimeUnit.MINUTES)).isTrue();
         assertThat(process.exitValue()).isZero();
       }
       assertThat(server.requests).hasSize(1);
@@ -129,7 +129,7 @@ class PrepareImageTest {
           wire.file(content, request.from(), "ETag: \"1\"");
           if (request.from() == 0) {
             wire.bytes(content, 0, half);
-            Thread.sleep(60_000);
+            Thread.sleep(600_000);
           }
           wire.bytes(content, request.from(), content.length);
         };
@@ -137,7 +137,7 @@ class PrepareImageTest {
       config(entry(server));
       Path part = images.resolve(".url-" + sha256.substring(0, 12) + ".download");
       Process killed = prepare().start(folder.resolve("out"));
-      assertThat(Wait.until(Duration.ofSeconds(30), () -> part.toFile().length() == half)).isTrue();
+      assertThat(Wait.until(Duration.ofMinutes(2), () -> part.toFile().length() == half)).isTrue();
       killed.destroyForcibly().waitFor();
       prepare().run().succeeded().quiet();
       assertThat(server.requests).hasSize(2);

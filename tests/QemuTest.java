@@ -109,7 +109,7 @@ class QemuTest {
                       assumeThat(answers)
                           .withFailMessage(noTaps.orElse(""))
                           .containsKey(one.name());
-                      assertThat(answers.get(one.name()).get(60, TimeUnit.SECONDS))
+                      assertThat(answers.get(one.name()).get(5, TimeUnit.MINUTES))
                           .isEqualTo("prelaunch");
                     }));
   }
@@ -152,7 +152,7 @@ class QemuTest {
         Process qemu = Commands.start(shell, errors);
         started.add(qemu);
         return Wait.until(
-                Duration.ofSeconds(40),
+                Duration.ofMinutes(2),
                 Duration.ofMillis(20),
                 () -> answer(qemu, run.resolve(test.node().name() + ".qmp"), errors))
             .orElse("QEMU does not answer");
@@ -262,7 +262,7 @@ class QemuTest {
         try {
           assertThat(
                   Wait.until(
-                      Duration.ofSeconds(40),
+                      Duration.ofMinutes(2),
                       Duration.ofMillis(20),
                       () -> trial.answer(qemu, layout.node(node).qmp(), errors)))
               .contains("prelaunch");

@@ -94,7 +94,7 @@ class RaceTest {
       promise = "launch-all names the node and where to read why; the others run")
   void aQemuThatDoesNotStart() throws IOException {
     tiny.launch();
-    tiny.vm("worker0").kill();
+    Gone.kill(tiny.vm("worker0").process().orElseThrow());
     Path seed = tiny.layout().node(tiny.cluster().node("worker0")).disk();
     Path aside = seed.resolveSibling("disk.aside");
     Files.move(seed, aside);

@@ -75,7 +75,7 @@ final class RealCluster {
   }
 
   String tmux(String... arguments) {
-    Argv tmux = Argv.of("env", "TMUX_TMPDIR=" + folder, "tmux").add(arguments);
+    Argv tmux = Argv.of("env", "-u", "TMUX", "TMUX_TMPDIR=" + folder, "tmux").add(arguments);
     return Commands.run(tmux).out().strip();
   }
 

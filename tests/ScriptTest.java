@@ -463,7 +463,8 @@ class ScriptTest {
         .complains("gateway: QEMU is not running", "launch-vm.java gateway")
         .complains("control0: QEMU is not running", "launch-vm.java control0")
         .complains("worker0: QEMU is not running", "launch-vm.java worker0");
-    assertThat((System.nanoTime() - start) / 1e9).isLessThan(15);
+    // to wait for the first one alone would take two minutes
+    assertThat((System.nanoTime() - start) / 1e9).isLessThan(100);
   }
 
   @Test
@@ -767,7 +768,7 @@ class ScriptTest {
   private static void assertNoMoreTrialsThan(Set<Path> before) {
     Set<Path> left = trials();
     left.removeAll(before);
-    Wait.until(Duration.ofSeconds(20), () -> left.stream().noneMatch(Files::exists));
+    Wait.until(Duration.ofMinutes(3), () -> left.stream().noneMatch(Files::exists));
     assertThat(left).noneMatch(Files::exists);
   }
 

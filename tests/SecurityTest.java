@@ -45,7 +45,10 @@ class SecurityTest {
   void everyQemuIsInASandbox() throws IOException {
     for (long pid : tiny.pids().values()) {
       for (Path thread : entries(Path.of("/proc/" + pid + "/task"))) {
-        assertThat(thread.resolve("status")).content().contains("\nSeccomp:\t2\n");
+        String status = status(thread);
+        if (!status.isEmpty()) { // QEMU's workers come and go
+          assertThat(status).contains("\nSeccomp:\t2\n");
+        }
       }
     }
   }
@@ -67,7 +70,7 @@ class SecurityTest {
     }
     List<String> listeners = new ArrayList<>();
     for (String process : tiny.processes("")) {
-      for (Path file : entries(Path.of("/proc", process.split(" ")[0], "fd"))) {
+      for (Path file : openFiles(process.split(" ")[0])) {
         String name = inodes.get(target(file));
         if (name != null) {
           listeners.add(name);
@@ -118,8 +121,9 @@ class SecurityTest {
     String script =
         "#!/bin/sh\nset -eu\n"
             + ConsoleLog.bound(log)
-            + "exec sh -c 'for i in $(seq 60); do head -c 1000000 /dev/zero | tr \"\\0\" x; done;"
-            + " echo; echo the last; exec sleep 60' >> \"$log\"\n";
+            // at once: it must be all there at the first look, and never be too much again
+            + "exec sh -c 'head -c 60000000 /dev/zero | tr \"\\0\" x;"
+            + " echo; echo the last; exec sleep 600' >> \"$log\"\n";
     Path file = Files.writeString(folder.resolve("launch.sh"), script);
     Process shell =
         new ProcessBuilder("setsid", "sh", file.toString())
@@ -128,11 +132,11 @@ class SecurityTest {
             .start();
     try {
       boolean grew =
-          Wait.until(Duration.ofSeconds(20), () -> log.toFile().length() > ConsoleLog.MOST);
+          Wait.until(Duration.ofMinutes(1), () -> log.toFile().length() > ConsoleLog.MOST);
       assertThat(grew).isTrue();
       boolean cut =
           Wait.until(
-              Duration.ofSeconds(3 * ConsoleLog.SECONDS),
+              Duration.ofSeconds(9 * ConsoleLog.SECONDS),
               () -> log.toFile().length() == ConsoleLog.KEPT);
       assertThat(cut).as("%d bytes", log.toFile().length()).isTrue();
       assertThat(Commands.tail(log, 1)).isEqualTo("the last");
@@ -152,10 +156,11 @@ class SecurityTest {
   void nothingOutlivesItsVm() {
     try (TinyCluster own = TinyCluster.make()) {
       own.launch();
-      assertThat(own.processes("worker0/launch.sh")).hasSize(1);
-      own.vm("worker0").kill();
+      // one, and more for a moment whenever it starts a program
+      assertThat(own.processes("worker0/launch.sh")).isNotEmpty();
+      Gone.kill(own.vm("worker0").process().orElseThrow());
       assertThat(
-              Wait.until(Duration.ofSeconds(5), () -> own.processes("worker0/launch.sh").isEmpty()))
+              Wait.until(Duration.ofMinutes(1), () -> own.processes("worker0/launch.sh").isEmpty()))
           .isTrue();
     }
   }
@@ -186,6 +191,24 @@ class SecurityTest {
   private static List<Path> entries(Path folder) throws IOException {
     try (Stream<Path> all = Files.list(folder)) {
       return all.toList();
+    }
+  }
+
+  /** What Linux says of a thread; nothing once it has ended. */
+  private static String status(Path thread) {
+    try {
+      return Files.readString(thread.resolve("status"));
+    } catch (IOException e) {
+      return "";
+    }
+  }
+
+  /** What a process has open; nothing once it has ended. */
+  private static List<Path> openFiles(String pid) {
+    try {
+      return entries(Path.of("/proc", pid, "fd"));
+    } catch (IOException e) {
+      return List.of();
     }
   }
 

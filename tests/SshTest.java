@@ -29,7 +29,7 @@ import org.junit.jupiter.api.Test;
 
 /** Against a real sshd of this user on 127.0.0.1, and servers that only pretend to be one. */
 class SshTest {
-  private static final Duration LIMIT = Duration.ofSeconds(10);
+  private static final Duration LIMIT = Duration.ofSeconds(30);
   private static final Duration SHORT = Duration.ofMillis(700);
   private static final String USER = System.getProperty("user.name");
 
@@ -99,8 +99,8 @@ class SshTest {
 
   @Test
   void aSilentCommandMayTakeLongerThanTheLogin() throws IOException {
-    try (Ssh ssh = login(Duration.ofSeconds(1))) {
-      assertThat(ssh.run("sleep 2.5; echo done", LIMIT)).isEqualTo(new Ssh.Result(0, "done\n", ""));
+    try (Ssh ssh = login(Duration.ofSeconds(5))) { // in which a slow machine can log in
+      assertThat(ssh.run("sleep 6; echo done", LIMIT)).isEqualTo(new Ssh.Result(0, "done\n", ""));
     }
   }
 
@@ -108,10 +108,10 @@ class SshTest {
   void aCommandThatHangsEndsWithItsLimit() throws IOException {
     long start = System.nanoTime();
     try (Ssh ssh = login(LIMIT)) {
-      assertThatThrownBy(() -> ssh.run("sleep 30", Duration.ofSeconds(1)))
+      assertThatThrownBy(() -> ssh.run("sleep 600", Duration.ofSeconds(1)))
           .isInstanceOf(IOException.class);
     }
-    assertThat(Duration.ofNanos(System.nanoTime() - start)).isLessThan(Duration.ofSeconds(5));
+    assertThat(Duration.ofNanos(System.nanoTime() - start)).isLessThan(Duration.ofMinutes(1));
   }
 
   @Test
@@ -196,12 +196,12 @@ class SshTest {
             "AuthorizedKeysFile none\n"
                 + "AuthorizedKeysCommandUser "
                 + USER
-                + "\nAuthorizedKeysCommand /bin/sh -c \"sleep 5\"");
+                + "\nAuthorizedKeysCommand /bin/sh -c \"sleep 600\"");
 
     long start = System.nanoTime();
     assertThatThrownBy(() -> Ssh.login(slow, USER, hostKey, identity, Duration.ofSeconds(1)))
         .isInstanceOf(IOException.class);
-    assertThat(Duration.ofNanos(System.nanoTime() - start)).isLessThan(Duration.ofSeconds(4));
+    assertThat(Duration.ofNanos(System.nanoTime() - start)).isLessThan(Duration.ofMinutes(1));
   }
 
   @Test
@@ -238,7 +238,7 @@ class SshTest {
             .isInstanceOf(IOException.class);
         assertThat(Duration.ofNanos(System.nanoTime() - start))
             .as("after `" + banner + "`")
-            .isLessThan(Duration.ofSeconds(4));
+            .isLessThan(Duration.ofMinutes(1));
       }
     }
     assertThatThrownBy(

@@ -16,7 +16,7 @@ import lib.Wait;
 
 /** Real SSH servers of this user on 127.0.0.1, with one host key and one login key. */
 final class Sshd implements AutoCloseable {
-  private static final Duration LIMIT = Duration.ofSeconds(10);
+  private static final Duration LIMIT = Duration.ofMinutes(1);
 
   private final List<Process> started = new ArrayList<>();
   private final Path folder;

@@ -12,7 +12,10 @@ import org.junit.platform.launcher.TestExecutionListener;
 import org.junit.platform.launcher.TestIdentifier;
 import org.junit.platform.launcher.TestPlan;
 
-/** Prints the end of each test class, what failed and why, and the counts. */
+/**
+ * Prints the end of each test class, what failed and why, and the counts. Tests may run at the same
+ * time.
+ */
 final class TestReport implements TestExecutionListener {
   private static final int SLOWEST = 10;
   private static final int FRAMES = 5;
@@ -34,12 +37,12 @@ final class TestReport implements TestExecutionListener {
   }
 
   @Override
-  public void executionStarted(TestIdentifier test) {
+  public synchronized void executionStarted(TestIdentifier test) {
     starts.put(test.getUniqueId(), System.nanoTime());
   }
 
   @Override
-  public void executionSkipped(TestIdentifier test, String reason) {
+  public synchronized void executionSkipped(TestIdentifier test, String reason) {
     long count =
         Stream.concat(Stream.of(test), plan.getDescendants(test).stream())
             .filter(TestIdentifier::isTest)
@@ -51,7 +54,7 @@ final class TestReport implements TestExecutionListener {
   }
 
   @Override
-  public void executionFinished(TestIdentifier test, TestExecutionResult result) {
+  public synchronized void executionFinished(TestIdentifier test, TestExecutionResult result) {
     double seconds = (System.nanoTime() - starts.get(test.getUniqueId())) / 1e9;
     if (test.isTest()) {
       tests.add(new Timed(name(test), seconds));

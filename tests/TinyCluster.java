@@ -79,7 +79,7 @@ final class TinyCluster implements AutoCloseable {
   }
 
   /** A cluster in a folder that is there; tmux has its socket in {@code top}. */
-  static TinyCluster in(Path top, Path folder, BootSector guest) throws IOException {
+  static synchronized TinyCluster in(Path top, Path folder, BootSector guest) throws IOException {
     int ports = PORTS + 10 * (clusters++ % 40);
     String config = CONFIG.formatted(ports, ports + 500);
     Files.writeString(folder.resolve("cluster.yaml"), config);
@@ -195,9 +195,17 @@ final class TinyCluster implements AutoCloseable {
   /** Fails unless all that belongs to a cluster that runs is there, once. */
   void assertRuns() {
     for (Node node : nodes()) {
-      assertThat(Vm.of(node, layout).status()).as(node.name()).contains("running");
+      Vm vm = Vm.of(node, layout);
+      Wait.until(Duration.ofMinutes(1), () -> vm.status().isPresent()); // a busy one is silent
+      assertThat(vm.status())
+          .as("%s, whose process is %s: %s", node.name(), vm.process(), vm.ended().getMessage())
+          .contains("running");
     }
     assertThat(lan().alive()).as("the LAN switch answers").isTrue();
+    // what was stopped just before may still be on its way out
+    Wait.until(
+        Duration.ofMinutes(1),
+        () -> processes("qemu-system").size() == 2 && processes("EthernetSwitch").size() == 1);
     assertThat(processes("qemu-system")).as("QEMUs").hasSize(2);
     assertThat(processes("EthernetSwitch")).as("LAN switches").hasSize(1);
     assertThat(panes())
@@ -208,7 +216,7 @@ final class TinyCluster implements AutoCloseable {
   /** Fails unless nothing runs. */
   void assertStopped() {
     assertThat(pids()).isEmpty();
-    boolean gone = Wait.until(Duration.ofSeconds(15), () -> processes("").isEmpty());
+    boolean gone = Wait.until(Duration.ofMinutes(1), () -> processes("").isEmpty());
     assertThat(gone).as("no process is left: %s", processes("")).isTrue();
     assertThat(panes()).isEmpty();
     assertDisksAreWhole();
@@ -253,7 +261,8 @@ final class TinyCluster implements AutoCloseable {
   }
 
   String tmux(String... arguments) {
-    Argv tmux = Argv.of("env", "TMUX_TMPDIR=" + top.resolve("tmux"), "tmux").add(arguments);
+    Argv tmux =
+        Argv.of("env", "-u", "TMUX", "TMUX_TMPDIR=" + top.resolve("tmux"), "tmux").add(arguments);
     return Commands.run(tmux).out().strip();
   }
 

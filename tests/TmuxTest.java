@@ -159,14 +159,14 @@ class TmuxTest {
     Tmux.Window window = new Tmux.Window("w", List.of(new Tmux.Pane("one", program)));
 
     Commands.run(own(Tmux.newSession(lab("lab"), window))).orProblem();
-    assertThat(Wait.until(Duration.ofSeconds(5), () -> Files.exists(out))).isTrue();
+    assertThat(Wait.until(Duration.ofMinutes(1), () -> Files.exists(out))).isTrue();
     assertThat(Files.readString(out)).isEqualTo(String.join("\0", words) + "\0");
 
     // the pane stays with its program's end, and can run another
-    assertThat(Wait.until(Duration.ofSeconds(5), () -> panes("lab").get(0).dead())).isTrue();
+    assertThat(Wait.until(Duration.ofMinutes(1), () -> panes("lab").get(0).dead())).isTrue();
     Files.delete(out);
     Commands.run(own(Tmux.respawn(panes("lab").get(0).id(), program))).orProblem();
-    assertThat(Wait.until(Duration.ofSeconds(5), () -> Files.exists(out))).isTrue();
+    assertThat(Wait.until(Duration.ofMinutes(1), () -> Files.exists(out))).isTrue();
     assertThat(Files.readString(out)).isEqualTo(String.join("\0", words) + "\0");
   }
 

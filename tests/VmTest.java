@@ -122,7 +122,7 @@ class VmTest {
   void aSecondQemuDoesNotTakeOver() throws Exception {
     start();
     try (Paused second = Paused.started(folder, folder.resolve("other.qmp"), files.pid())) {
-      assertThat(second.process().waitFor(20, TimeUnit.SECONDS)).isTrue();
+      assertThat(second.process().waitFor(2, TimeUnit.MINUTES)).isTrue();
       assertThat(second.process().exitValue()).isEqualTo(1);
       assertThat(Files.readString(second.errors())).contains("cannot create PID file");
     }

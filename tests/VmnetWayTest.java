@@ -113,7 +113,7 @@ class VmnetWayTest {
       Path errors = root.resolve("errors");
       Process process = Commands.start(qemu(network, node, root.resolve("qmp")), errors);
       try {
-        assertThat(Wait.until(Duration.ofSeconds(20), () -> accepted(daemon)))
+        assertThat(Wait.until(Duration.ofMinutes(1), () -> accepted(daemon)))
             .as("%s", Commands.tail(errors, 5))
             .isTrue();
       } finally {
@@ -151,7 +151,7 @@ class VmnetWayTest {
     Path qmp = root.resolve("qmp");
     Process process = Commands.start(qemu(network, node, qmp), errors);
     try {
-      assertThat(Wait.until(Duration.ofSeconds(20), () -> answers(qmp)))
+      assertThat(Wait.until(Duration.ofMinutes(1), () -> answers(qmp)))
           .as("%s", Commands.tail(errors, 5))
           .isTrue();
       assertThat(Commands.tail(errors, 5))

@@ -258,7 +258,9 @@ class Drill implements Callable<Integer> {
   }
 
   private String tmux(String... arguments) {
-    return Commands.run(Argv.of("env", "TMUX_TMPDIR=" + folder, "tmux").add(arguments)).out();
+    return Commands.run(
+            Argv.of("env", "-u", "TMUX", "TMUX_TMPDIR=" + folder, "tmux").add(arguments))
+        .out();
   }
 
   private void say(String what) {
