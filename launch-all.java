@@ -43,6 +43,7 @@
 //SOURCES lib/Download.java
 //SOURCES lib/ImageSource.java
 //SOURCES lib/Lock.java
+//SOURCES lib/Abandoned.java
 //SOURCES lib/Progress.java
 //SOURCES lib/Ssh.java
 //SOURCES lib/Tool.java
@@ -100,6 +101,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.function.Consumer;
+import lib.Abandoned;
 import lib.Admission;
 import lib.Forward;
 import lib.ImageOptions;
@@ -167,6 +169,7 @@ class LaunchAll implements Callable<Integer> {
       }
       Stall.endAll(nodes, launch.layout(), terminal);
       Suspension.endCutOff(nodes, launch.layout(), terminal);
+      Abandoned.endAll();
       launch.prepare();
       Templates templates = launch.templates(starting, cold);
       List<Role> missing = templates.missing();

@@ -43,6 +43,7 @@
 //SOURCES lib/Download.java
 //SOURCES lib/ImageSource.java
 //SOURCES lib/Lock.java
+//SOURCES lib/Abandoned.java
 //SOURCES lib/Progress.java
 //SOURCES lib/Ssh.java
 //SOURCES lib/Tool.java

@@ -40,6 +40,7 @@
 //SOURCES lib/Download.java
 //SOURCES lib/ImageSource.java
 //SOURCES lib/Lock.java
+//SOURCES lib/Abandoned.java
 //SOURCES lib/Tool.java
 //SOURCES lib/Cluster.java
 //SOURCES lib/DebianBuilt.java

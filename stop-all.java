@@ -36,6 +36,7 @@
 //SOURCES lib/BootRecord.java
 //SOURCES lib/ImageSource.java
 //SOURCES lib/Lock.java
+//SOURCES lib/Abandoned.java
 //SOURCES lib/Tool.java
 //SOURCES lib/Cluster.java
 //SOURCES lib/ImageEntries.java
@@ -59,6 +60,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.Callable;
+import lib.Abandoned;
 import lib.BaseImage;
 import lib.Cluster;
 import lib.Layout;
@@ -119,6 +121,7 @@ class StopAll implements Callable<Integer> {
       Remains.summary(remains).forEach(path -> terminal.line("# removes " + path));
       return 0;
     }
+    Abandoned.endAll();
     if (!Files.exists(layout.state())) {
       terminal.line("nothing to stop: there is no " + layout.state());
       return 0;

@@ -66,6 +66,7 @@ class AllTests implements Callable<Integer> {
 
     LauncherDiscoveryRequestBuilder request = LauncherDiscoveryRequestBuilder.request();
     classes.forEach(name -> request.selectors(selectClass(name)));
+    request.configurationParameter("junit.jupiter.tempdir.factory.default", "NotedTempDir");
     TestReport report = new TestReport(System.out);
     LauncherFactory.create().execute(request.build(), report);
     if (only.pattern().isEmpty()) {

@@ -97,8 +97,16 @@ record CommandResult(List<String> command, int exit, String out, String err) {
         });
   }
 
-  /** The class path of a script that is built; an edit meanwhile makes another jar necessary. */
+  /**
+   * The class path of a script: that of this process, if it has the script's class, which spares a
+   * build (CopyTest builds each script alone); else that of a script that is built. An edit
+   * meanwhile makes another jar necessary.
+   */
   private static String classPath(Path script) {
+    String main = header(script, "MAIN").get(0);
+    if (CommandResult.class.getResource("/" + main + ".class") != null) {
+      return System.getProperty("java.class.path");
+    }
     for (int attempt = 0; attempt < 5; attempt++) {
       String classPath =
           command(wrapper(), "info", "classpath", script.toString()).run().succeeded().out();
@@ -243,7 +251,7 @@ record CommandResult(List<String> command, int exit, String out, String err) {
     CommandResult run() {
       Path work = null;
       try {
-        work = Files.createTempDirectory(Path.of("/tmp"), "kubenet-run-");
+        work = Leftovers.folder("kubenet-run-");
         return run(work);
       } catch (IOException e) {
         throw new UncheckedIOException(e);

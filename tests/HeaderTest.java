@@ -36,7 +36,7 @@ class HeaderTest {
           // From here on files touch the world.
           "BootRecord Commands EachNode EthernetSwitch Meter Qmp RecipeFiles Wait WebProxy",
           "Lock SavedState",
-          "HostSurvey LanSwitch Plan QemuImg Sessions Ssh Terminal Tool Trial Vm",
+          "Abandoned HostSurvey LanSwitch Plan QemuImg Sessions Ssh Terminal Tool Trial Vm",
           "Suspension Turn",
           "DebianBuilt Download ImageMaker LanPort Probe Progress Provision Readiness Remains"
               + " RoleFiles Shutdown SnapshotSet Stall VmSession",

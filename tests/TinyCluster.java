@@ -57,6 +57,7 @@ final class TinyCluster implements AutoCloseable {
     this.folder = folder;
     this.cluster = cluster;
     this.layout = Layout.of(folder.resolve(".kubenet"));
+    Leftovers.note(layout.runtime());
   }
 
   /** A cluster whose guests wait for the power button. */
@@ -71,7 +72,7 @@ final class TinyCluster implements AutoCloseable {
    */
   static TinyCluster make(BootSector guest, String name) {
     try {
-      Path top = Files.createTempDirectory(Path.of("/tmp"), "kubenet-tiny-");
+      Path top = Leftovers.folder("kubenet-tiny-");
       return in(top, Files.createDirectories(top.resolve(name)), guest);
     } catch (IOException e) {
       throw new UncheckedIOException(e);
@@ -93,9 +94,7 @@ final class TinyCluster implements AutoCloseable {
   /** One for all tests of a run: an image and the trial of the accelerator are made once. */
   private static Path cache() {
     try {
-      Path cache = Files.createTempDirectory(Path.of("/tmp"), "kubenet-cache-");
-      Runtime.getRuntime().addShutdownHook(new Thread(() -> CommandResult.remove(cache)));
-      return cache;
+      return Leftovers.folder("kubenet-cache-");
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
@@ -173,7 +172,12 @@ final class TinyCluster implements AutoCloseable {
       // what would boot the guest and wait for its cloud-init
       words.addAll(List.of("--no-bake", "--cold"));
     }
-    return CommandResult.script(script, words.toArray(String[]::new))
+    return plain(script, words.toArray(String[]::new));
+  }
+
+  /** The same with these arguments only. */
+  CommandResult.Call plain(String script, String... arguments) {
+    return CommandResult.script(script, arguments)
         .in(folder)
         .with("KUBENET_CACHE", CACHE)
         .with("LC_ALL", "C.UTF-8")

@@ -4,6 +4,7 @@
 //JAVA 17+
 //MAIN Drill
 //DEPS info.picocli:picocli:4.7.7
+//SOURCES Leftovers.java
 //SOURCES ../lib/Argv.java
 //SOURCES ../lib/BootRecord.java
 //SOURCES ../lib/Cluster.java
@@ -79,7 +80,7 @@ class Drill implements Callable<Integer> {
 
   @Override
   public Integer call() throws IOException {
-    folder = Files.createTempDirectory("kubenet-drill");
+    folder = Leftovers.folder("kubenet-drill");
     String config =
         """
         name: drill
@@ -94,6 +95,7 @@ class Drill implements Callable<Integer> {
     Path file = Files.writeString(folder.resolve("cluster.yaml"), config);
     cluster = ClusterFile.read(file);
     layout = Layout.of(folder.resolve(".kubenet"));
+    Leftovers.note(layout.runtime());
     start = System.nanoTime();
     try {
       firstBoot();

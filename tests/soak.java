@@ -7,6 +7,7 @@
 //DEPS org.assertj:assertj-core:3.27.7
 //SOURCES BootSector.java
 //SOURCES CommandResult.java
+//SOURCES Leftovers.java
 //SOURCES Project.java
 //SOURCES TinyCluster.java
 //SOURCES ../lib/Argv.java

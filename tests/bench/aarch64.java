@@ -40,6 +40,7 @@
 //SOURCES ../../lib/Disk.java
 //SOURCES ../../lib/ImageSource.java
 //SOURCES ../../lib/Lock.java
+//SOURCES ../../lib/Abandoned.java
 //SOURCES ../../lib/Ssh.java
 //SOURCES ../../lib/Tool.java
 //SOURCES ../../lib/Cluster.java
