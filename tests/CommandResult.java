@@ -19,6 +19,7 @@ import java.util.regex.MatchResult;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
+import lib.Argv;
 import lib.Commands;
 
 /**
@@ -272,6 +273,14 @@ record CommandResult(List<String> command, int exit, String out, String err) {
               .redirectOutput(out.toFile());
       environment.forEach((name, value) -> put(builder.environment(), name, value));
       return builder.start();
+    }
+
+    /** Writes it as a shell script, for a terminal to run. */
+    Path write(Path file) {
+      List<String> lines = new ArrayList<>(List.of("cd " + Argv.quote(folder.toString())));
+      environment.forEach((name, value) -> lines.add("export " + name + "=" + Argv.quote(value)));
+      lines.add("exec " + command.stream().map(Argv::quote).collect(Collectors.joining(" ")));
+      return fake(file, lines.toArray(String[]::new));
     }
 
     private CommandResult run(Path work) throws IOException, InterruptedException {

@@ -48,16 +48,18 @@ final class TinyCluster implements AutoCloseable {
   private static int clusters;
 
   private final Path top;
-  private final Path folder;
   private final Cluster cluster;
-  private final Layout layout;
+
+  /** Where it is now, and where it has been: what runs has the former paths in its command. */
+  private final List<Layout> layouts = new ArrayList<>();
+
+  private Path folder;
+  private Layout layout;
 
   private TinyCluster(Path top, Path folder, Cluster cluster) {
     this.top = top;
-    this.folder = folder;
     this.cluster = cluster;
-    this.layout = Layout.of(folder.resolve(".kubenet"));
-    Leftovers.note(layout.runtime());
+    settle(folder);
   }
 
   /** A cluster whose guests wait for the power button. */
@@ -98,6 +100,23 @@ final class TinyCluster implements AutoCloseable {
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
+  }
+
+  private void settle(Path place) {
+    folder = place;
+    layout = Layout.of(folder.resolve(".kubenet"));
+    layouts.add(layout);
+    Leftovers.note(layout.runtime());
+  }
+
+  /** Renames its folder. */
+  void move(String name) throws IOException {
+    settle(Files.move(folder, folder.resolveSibling(name)));
+  }
+
+  /** The same cluster in a folder that was copied. */
+  TinyCluster at(Path copy) {
+    return new TinyCluster(top, copy, cluster);
   }
 
   Path folder() {
@@ -234,7 +253,11 @@ final class TinyCluster implements AutoCloseable {
       return all.filter(process -> process.getFileName().toString().matches("[0-9]+"))
           .map(process -> process.getFileName() + " " + command(process))
           .filter(line -> line.contains(word) && !line.matches("[0-9]+ (\\S*/)?tmux .*"))
-          .filter(line -> line.contains("" + layout.state()) || line.contains("" + layout.lan()))
+          .filter(
+              line ->
+                  layouts.stream()
+                      .flatMap(place -> Stream.of(place.state(), place.lan()))
+                      .anyMatch(path -> line.contains(path.toString())))
           .toList();
     } catch (IOException e) {
       throw new UncheckedIOException(e);

@@ -4,6 +4,7 @@
 //JAVA 17+
 //MAIN Aarch64Bench
 //DEPS info.picocli:picocli:4.7.7
+//SOURCES ../Leftovers.java
 //SOURCES ../../lib/Argv.java
 //SOURCES ../../lib/Digest.java
 //SOURCES ../../lib/EthernetSwitch.java
@@ -162,8 +163,9 @@ class Aarch64Bench implements Callable<Integer> {
   }
 
   private void boot(String way, BaseImage image) throws IOException {
-    Path folder = Files.createTempDirectory("kubenet-aarch64");
+    Path folder = Leftovers.folder("kubenet-aarch64");
     Layout layout = Layout.of(folder.resolve("state"));
+    Leftovers.note(layout.runtime());
     Host host = host(way);
     Cluster.BootChoice choice =
         way.equals("kernel") ? Cluster.BootChoice.KERNEL : Cluster.BootChoice.FIRMWARE;

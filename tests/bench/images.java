@@ -4,6 +4,7 @@
 //JAVA 17+
 //MAIN ImageBench
 //DEPS info.picocli:picocli:4.7.7
+//SOURCES ../Leftovers.java
 //SOURCES ../../lib/Argv.java
 //SOURCES ../../lib/Leg.java
 //SOURCES ../../lib/Meter.java
@@ -83,7 +84,8 @@ class ImageBench implements Callable<Integer> {
   }
 
   private void row(String name, String image, int nodes, String... options) throws IOException {
-    Path folder = Files.createTempDirectory("kubenet-bench");
+    Path folder = Leftovers.folder("kubenet-bench");
+    Leftovers.note(Layout.of(folder.resolve(".kubenet")).runtime());
     String config =
         """
         name: bench
