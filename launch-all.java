@@ -4,6 +4,7 @@
 //JAVA 17+
 //MAIN LaunchAll
 //DEPS info.picocli:picocli:4.7.7
+//SOURCES lib/Abandoned.java
 //SOURCES lib/Admission.java
 //SOURCES lib/Argv.java
 //SOURCES lib/Bake.java
@@ -105,6 +106,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.function.Consumer;
+import lib.Abandoned;
 import lib.Admission;
 import lib.Forward;
 import lib.ImageOptions;
@@ -172,6 +174,7 @@ class LaunchAll implements Callable<Integer> {
       }
       Stall.endAll(nodes, launch.layout(), terminal);
       Suspension.endCutOff(nodes, launch.layout(), terminal);
+      Abandoned.endAll();
       launch.prepare();
       Templates templates = launch.templates(starting, cold);
       List<Role> missing = templates.missing();

@@ -4,6 +4,7 @@
 //JAVA 17+
 //MAIN LaunchVm
 //DEPS info.picocli:picocli:4.7.7
+//SOURCES lib/Abandoned.java
 //SOURCES lib/Admission.java
 //SOURCES lib/Argv.java
 //SOURCES lib/Bake.java

@@ -4,6 +4,7 @@
 //JAVA 17+
 //MAIN PrepareImage
 //DEPS info.picocli:picocli:4.7.7
+//SOURCES lib/Abandoned.java
 //SOURCES lib/Argv.java
 //SOURCES lib/Bake.java
 //SOURCES lib/BaseImage.java

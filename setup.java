@@ -5,6 +5,7 @@
 //MAIN Setup
 //DEPS info.picocli:picocli:4.7.7
 //SOURCES launch-all.java
+//SOURCES lib/Abandoned.java
 //SOURCES lib/Admission.java
 //SOURCES lib/Argv.java
 //SOURCES lib/Bake.java

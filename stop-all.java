@@ -4,6 +4,7 @@
 //JAVA 17+
 //MAIN StopAll
 //DEPS info.picocli:picocli:4.7.7
+//SOURCES lib/Abandoned.java
 //SOURCES lib/Argv.java
 //SOURCES lib/BaseImage.java
 //SOURCES lib/BootRecord.java
@@ -63,6 +64,7 @@
 import java.nio.file.Files;
 import java.util.List;
 import java.util.concurrent.Callable;
+import lib.Abandoned;
 import lib.BaseImage;
 import lib.Cluster;
 import lib.ClusterRecord;
@@ -123,6 +125,7 @@ class StopAll implements Callable<Integer> {
       remains.summary().forEach(path -> terminal.line("# removes " + path));
       return 0;
     }
+    Abandoned.endAll();
     if (!Files.exists(layout.state())) {
       terminal.line("nothing to stop: there is no " + layout.state());
       return 0;

@@ -117,29 +117,26 @@ public record Bake(BaseImage parent, Set<String> packages, Object apt, int gib, 
     parent.verify();
     Layout.Files files = files(work);
     Path console = Layout.cache().resolve("bake-console.log");
-    Layout runtime = Layout.of(work);
-    new Plan.Folder(runtime.runtime()).run();
-    endOther(files.qmp());
+    Path errors = files.folder().resolve("errors");
+    new Plan.Folder(Layout.of(work).runtime()).run();
     try {
       prepare(work).run();
       try (RandomAccessFile out = new RandomAccessFile(out(work).toFile(), "rw")) {
         out.setLength(OUT_BYTES); // sparse
       }
       long start = System.nanoTime();
-      Commands.run(command(work), LIMIT, line -> {}).orProblem();
+      Commands.run(command(work), LIMIT, errors).orProblem();
       terminal.line("  %-18s %4d s", "packages", (System.nanoTime() - start) / 1_000_000_000);
       keep(files.console(), console);
       take(work, console);
       for (Argv command : afterwards(work)) {
-        Commands.run(command, LIMIT, line -> {}).orProblem();
+        Commands.run(command, LIMIT, work.resolve("errors")).orProblem();
       }
     } catch (IOException e) {
       throw new Problem("cannot bake in " + work + ": " + e.getMessage(), "free some space", e);
     } catch (Problem problem) {
       keep(files.console(), console); // the folder goes
       throw problem;
-    } finally {
-      Commands.run(Argv.of("rm", "-rf", runtime.runtime().toString()));
     }
   }
 
@@ -148,15 +145,6 @@ public record Bake(BaseImage parent, Set<String> packages, Object apt, int gib, 
       Files.copy(from, console, StandardCopyOption.REPLACE_EXISTING);
     } catch (IOException e) {
       // QEMU has not come as far as that
-    }
-  }
-
-  /** The VM of a bake that was killed goes on without it. */
-  static void endOther(Path socket) {
-    try (Qmp qmp = Qmp.connect(socket, Duration.ofSeconds(2))) {
-      qmp.execute("quit");
-    } catch (IOException e) {
-      // there is none
     }
   }
 

@@ -9,6 +9,7 @@ import java.io.FilterOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.io.RandomAccessFile;
+import java.lang.ProcessBuilder.Redirect;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -191,19 +192,139 @@ public final class Commands {
   }
 
   /**
-   * Starts a command that goes on by itself, its standard error going to a file; for trials that
-   * end it again.
+   * Goes before a command, whose process it becomes. What it leaves behind waits until standard
+   * input ends, as it does with this process (even by signal 9), and ends the command then: kindly,
+   * for a program that tidies up, and after five seconds by force.
+   *
+   * <p>Before {@code read} returns because the command itself has ended, its number is free; none
+   * gets that one again so soon.
+   */
+  private static final String GUARD =
+      """
+      exec 3<&0 < /dev/null
+      {
+        trap '' HUP INT TERM
+        read -r _ <&3
+        kill -TERM -$$ || kill -TERM $$
+        i=0
+        while [ $i -lt 50 ] && kill -0 $$; do
+          sleep 0.1
+          i=$((i + 1))
+        done
+        kill -KILL -$$ || kill -KILL $$
+      } > /dev/null 2>&1 &
+      exec "$@" 3<&-
+      """;
+
+  /**
+   * Starts a command that ends with this process, however this one ends, and with it all that it
+   * starts. Its standard error goes to a file. Ctrl-C in a terminal does not reach it.
    */
   public static Process start(Argv command, Path errors) {
+    String program = command.program();
+    if (!program.contains("/") && find(program).isEmpty()) {
+      throw notStarted(command, new IOException("no such file"));
+    }
+    Argv guard = Argv.of("/bin/sh", "-c", GUARD, "sh").add(words(command).toArray(String[]::new));
+    return start(guard, Redirect.to(errors.toFile()));
+  }
+
+  private static Process start(Argv shell, Redirect errors) {
+    // as the leader of a group, so that one signal ends all; Linux has the one, macOS the other
+    Argv leader =
+        find("setsid").isPresent()
+            ? Argv.of("setsid")
+            : find("perl").isPresent()
+                ? Argv.of("perl", "-e", "setpgrp(0, 0); exec @ARGV")
+                : Argv.empty();
+    Argv command = leader.then(shell);
     try {
-      return process(command)
-          .redirectInput(new File("/dev/null"))
-          .redirectOutput(new File("/dev/null"))
-          .redirectError(errors.toFile())
-          .start();
+      return process(command).redirectOutput(Redirect.DISCARD).redirectError(errors).start();
     } catch (IOException e) {
       throw notStarted(command, e);
     }
+  }
+
+  /**
+   * Runs a long command, which ends with this process as one that is {@link #start}ed.
+   *
+   * @param limit the time after which it is ended
+   * @param errors gets its standard error, and is removed afterwards
+   * @throws Problem if it can't be started or takes longer
+   */
+  public static Result run(Argv command, Duration limit, Path errors) {
+    Process process = start(command, errors);
+    try {
+      if (!process.waitFor(limit.toMillis(), TimeUnit.MILLISECONDS)) {
+        throw new Problem(
+            "`%s` did not end within %d s".formatted(command.program(), limit.toSeconds()),
+            "to see why, run: " + command.toShell());
+      }
+      return new Result(command, process.exitValue(), "", tail(errors, 8));
+    } catch (InterruptedException e) {
+      throw interrupted(command, e);
+    } finally {
+      process.destroyForcibly();
+      errors.toFile().delete();
+    }
+  }
+
+  /**
+   * A shell script that runs when this process has ended, however it ended; or when it is closed.
+   */
+  public static final class AtEnd implements AutoCloseable {
+    private final Process shell;
+
+    private AtEnd(Process shell) {
+      this.shell = shell;
+    }
+
+    /** Adds a line to what the script finds in {@code $lines}. */
+    public void tell(String line) {
+      try {
+        shell.outputWriter(StandardCharsets.UTF_8).append(line).append('\n').flush();
+      } catch (IOException e) {
+        throw new Problem("what would tidy up has ended", "run the same again", e);
+      }
+    }
+
+    /** Runs it now, and waits until it has ended. */
+    @Override
+    public void close() {
+      try {
+        shell.getOutputStream().close();
+        shell.waitFor();
+      } catch (IOException e) {
+        // it has ended
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt(); // it goes on by itself
+      }
+    }
+  }
+
+  /** {@return what will run a script of {@code /bin/sh}, given these arguments} */
+  public static AtEnd atEnd(String script, String... arguments) {
+    String waiting = "trap '' HUP INT TERM\nlines=$(cat)\n" + script;
+    Argv shell = Argv.of("/bin/sh", "-c", waiting, "sh").add(arguments);
+    return new AtEnd(start(shell, Redirect.DISCARD));
+  }
+
+  /** {@return what will remove folders, whoever still writes into them for a moment} */
+  public static AtEnd removeAtEnd(Path... folders) {
+    // files of a build may belong to users of a namespace, which this user is root of
+    String script =
+        """
+        i=0
+        while [ $i -lt 100 ]; do
+          rm -rf -- "$@" || unshare --map-root-user --map-auto -- rm -rf -- "$@"
+          left=
+          for folder; do [ ! -e "$folder" ] || left=1; done
+          [ -n "$left" ] || exit 0
+          sleep 0.1
+          i=$((i + 1))
+        done
+        """;
+    return atEnd(script, Stream.of(folders).map(Path::toString).toArray(String[]::new));
   }
 
   /**

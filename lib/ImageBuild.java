@@ -85,7 +85,7 @@ public record ImageBuild(Host.Arch arch, String suite, Set<String> packages) imp
     DebianBuilt recipe = recipe(knownSources(terminal, yes, root), root);
     prepare(recipe, work);
     for (DebianBuilt.Step step : recipe.steps(work)) {
-      run(step, terminal);
+      run(step, work.resolve("errors"), terminal);
     }
   }
 
@@ -100,10 +100,10 @@ public record ImageBuild(Host.Arch arch, String suite, Set<String> packages) imp
     return lines;
   }
 
-  private static void run(DebianBuilt.Step step, Terminal terminal) {
+  private static void run(DebianBuilt.Step step, Path errors, Terminal terminal) {
     long start = System.nanoTime();
     for (Argv command : step.commands()) {
-      Commands.run(command, LIMIT, line -> {}).orProblem();
+      Commands.run(command, LIMIT, errors).orProblem();
     }
     terminal.line("  %-18s %4d s", step.title(), seconds(start));
   }

@@ -89,7 +89,7 @@ public record ImageStore(Path folder) {
 
   /** {@return the lock that whoever makes images holds, for minutes} */
   public Lock makingLock(Terminal terminal) {
-    return lock("making.lock", "waiting for another kubenet, which makes an image", terminal);
+    return lock(Abandoned.MAKING, "waiting for another kubenet, which makes an image", terminal);
   }
 
   private Lock lock(String name, String waiting, Terminal terminal) {
@@ -131,11 +131,12 @@ public record ImageStore(Path folder) {
 
   private BaseImage made(ImageMaker maker, Host.Arch arch, Terminal terminal, boolean yes)
       throws IOException {
-    Path work = work(maker.key());
     long start = System.nanoTime();
-    remove(work);
-    new Plan.Folder(work).run();
-    try {
+    Abandoned.in(folder, maker.key()).forEach(Abandoned::end);
+    // a name of this process's own: what goes with one that was killed is not the next one's
+    Path work = work(maker.key() + "." + ProcessHandle.current().pid());
+    try (Commands.AtEnd end = Commands.removeAtEnd(work, Layout.of(work).runtime())) {
+      new Plan.Folder(work).run();
       maker.make(work, terminal, yes);
       long bytes = maker.bytes(work);
       long seconds = (System.nanoTime() - start) / 1_000_000_000;
@@ -153,8 +154,6 @@ public record ImageStore(Path folder) {
       BaseImage image = new BaseImage(place, sealed.facts());
       terminal.line("made %s, %d MiB, in %d s", place, Files.size(image.disk()) >> 20, seconds);
       return image;
-    } finally {
-      remove(work);
     }
   }
 
@@ -165,6 +164,10 @@ public record ImageStore(Path folder) {
    */
   public void remove(Path path) {
     if (!Files.exists(path)) {
+      return;
+    }
+    if (Abandoned.isOne(path)) {
+      Abandoned.end(path);
       return;
     }
     // first out of the way: half an image must not be taken for one

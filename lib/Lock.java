@@ -8,6 +8,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
+import java.util.Optional;
 import java.util.Set;
 
 /** One command at a time changes a cluster. The lock goes with the process that holds it. */
@@ -42,6 +43,20 @@ public final class Lock implements AutoCloseable {
     } catch (IOException e) {
       throw new Problem(
           "cannot lock " + layout.lock() + ": " + e.getMessage(), "check its owner", e);
+    }
+  }
+
+  /** {@return the lock of a file, which is made if need be; nothing if another process holds it} */
+  public static Optional<Lock> attempt(Path file) {
+    try {
+      FileChannel channel = open(file);
+      if (channel.tryLock() == null) {
+        channel.close();
+        return Optional.empty();
+      }
+      return Optional.of(new Lock(channel));
+    } catch (IOException e) {
+      throw new Problem("cannot lock " + file + ": " + e.getMessage(), "check its owner", e);
     }
   }
 

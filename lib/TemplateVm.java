@@ -135,9 +135,7 @@ public record TemplateVm(
    */
   void make(Path work, Optional<BaseImage> held) {
     Layout.Files files = files(work);
-    Path runtime = Layout.of(work).runtime();
-    new Plan.Folder(runtime).run();
-    Bake.endOther(files.qmp());
+    new Plan.Folder(Layout.of(work).runtime()).run();
     prepare(work, held).run();
     Argv command = qemu(files, work.resolve(ImageMaker.MEMORY));
     if (held.isPresent()) {
@@ -145,7 +143,7 @@ public record TemplateVm(
       // by a program that keeps holes: most of it was never touched
       Argv copy =
           Argv.of("cp", from.memory().toString(), work.resolve(ImageMaker.MEMORY).toString());
-      Commands.run(copy, COPY, line -> {}).orProblem();
+      Commands.run(copy, COPY, files.folder().resolve("errors")).orProblem();
       command = SavedState.incomingTo(from.devices(), command);
     }
     Path errors = files.folder().resolve("errors");
@@ -180,7 +178,6 @@ public record TemplateVm(
       throw new Problem("interrupted", "run the same again", e);
     } finally {
       process.destroyForcibly();
-      Commands.run(Argv.of("rm", "-rf", runtime.toString()));
     }
   }
 

@@ -102,9 +102,21 @@ public record Templates(ImageStore store, Map<Role, Template> makers) {
       Template made = held(maker, terminal).map(maker::from).orElse(maker);
       return store.make(made, maker.vm().host().arch(), terminal, true);
     } catch (Problem problem) {
-      new Plan.Write(failure(maker), problem.getMessage() + "\n", false).run();
+      note(maker, problem);
       throw problem;
     }
+  }
+
+  /** Of a process that is being ended, what it runs ends too: that is no fault of the template. */
+  private void note(Template maker, Problem problem) {
+    Thread none = new Thread();
+    try {
+      Runtime.getRuntime().addShutdownHook(none);
+      Runtime.getRuntime().removeShutdownHook(none);
+    } catch (IllegalStateException e) { // the only way to learn it
+      return;
+    }
+    new Plan.Write(failure(maker), problem.getMessage() + "\n", false).run();
   }
 
   /** The boot that a template can go on from, made now unless it is there; without it, it boots. */
@@ -122,7 +134,7 @@ public record Templates(ImageStore store, Map<Role, Template> makers) {
       }
       return Optional.of(store.make(maker, template.vm().host().arch(), terminal, true));
     } catch (Problem problem) {
-      new Plan.Write(failure(maker), problem.getMessage() + "\n", false).run();
+      note(maker, problem);
       return Optional.empty();
     }
   }

@@ -69,10 +69,11 @@ public final class Trial {
 
   private static Outcome of(
       Host host, Optional<Image.Kernel> kernel, Optional<Firmware> firmware, Duration greeting) {
-    Path folder = null;
+    Commands.AtEnd end = null;
     Process process = null;
     try {
-      folder = Files.createTempDirectory(Path.of("/tmp"), "kubenet-trial-");
+      Path folder = Files.createTempDirectory(Path.of("/tmp"), "kubenet-trial-");
+      end = Commands.removeAtEnd(folder);
       Path qmp = folder.resolve("qmp");
       Path console = folder.resolve("console");
       Path errors = folder.resolve("errors");
@@ -99,7 +100,9 @@ public final class Trial {
       if (process != null) {
         process.destroyForcibly();
       }
-      remove(folder);
+      if (end != null) {
+        end.close();
+      }
     }
   }
 
@@ -169,18 +172,5 @@ public final class Trial {
         .filter(line -> !line.contains("Assertion") && !line.startsWith("**"))
         .findFirst()
         .map(line -> line.replaceFirst("^qemu-system-[a-z0-9_]+: ", ""));
-  }
-
-  private static void remove(Path folder) {
-    if (folder == null) {
-      return;
-    }
-    for (String name : new String[] {"qmp", "console", "errors", "."}) {
-      try {
-        Files.deleteIfExists(folder.resolve(name).normalize());
-      } catch (IOException e) {
-        // a few bytes stay in /tmp
-      }
-    }
   }
 }

@@ -86,6 +86,7 @@ class AllTests implements Callable<Integer> {
 
     classes.forEach(name -> request.selectors(selectClass(name)));
     concurrency(request);
+    request.configurationParameter("junit.jupiter.tempdir.factory.default", "NotedTempDir");
     TestReport report = new TestReport(System.out);
     LauncherFactory.create().execute(request.build(), report);
     if (only.pattern().isEmpty()) {

@@ -20,6 +20,14 @@ enum BootSector {
           + " fb f4 ba 00 06 ed f6 c4 01 74 f5" // again: sleep a tick; until bit 8 of port 600h
           + " ba 04 06 b8 00 20 ef eb ec"), // sleep state S5: bit 13 of port 604h
 
+  /** Says on the serial port what a template says that can be saved; then as {@link #WAITS}. */
+  SETTLES(
+      "31 c0 8e d8 be 2d 7c ba f8 03" // ds = 0; si = the text below; dx = 3f8h
+          + " ac 84 c0 74 03 ee eb f8" // next byte: if it is 0, go on; print it
+          + " ba 02 06 b8 00 01 ef fb f4 ba 00 06 ed f6 c4 01 74 f5 ba 04 06 b8 00 20 ef eb ec"
+          + " 0d 0a 6b 75 62 65 6e 65 74 2d 66 6f 72 6b 3a 20" // "kubenet-fork: "
+          + " 73 65 74 74 6c 65 64 0d 0a 00"), // "settled"
+
   /** Prints dots on the serial port for ever. */
   PRINTS("ba f8 03 b0 2e ee eb fd"), // mov dx,3f8h; mov al,'.'; again: out dx,al; jmp again
 

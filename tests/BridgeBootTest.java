@@ -57,7 +57,7 @@ class BridgeBootTest {
   static void bootsThreeNodesOnAHostThatDropsWhatItForwards() throws IOException {
     Optional<String> missing = HostNamespace.missing();
     assumeThat(missing).withFailMessage(missing.orElse("")).isEmpty();
-    folder = Files.createTempDirectory(Path.of("/tmp"), "kubenet-bridge");
+    folder = Leftovers.folder("kubenet-bridge");
     Files.setPosixFilePermissions(folder, PosixFilePermissions.fromString("rwxr-xr-x"));
     for (String name : new String[] {"jars", "lab", "tmux", "cache/images"}) {
       Files.createDirectories(folder.resolve(name));

@@ -19,6 +19,7 @@ import java.util.regex.MatchResult;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
+import lib.Argv;
 import lib.Commands;
 
 /**
@@ -251,7 +252,7 @@ record CommandResult(List<String> command, int exit, String out, String err) {
     CommandResult run() {
       Path work = null;
       try {
-        work = Files.createTempDirectory(Path.of("/tmp"), "kubenet-run-");
+        work = Leftovers.folder("kubenet-run-");
         return run(work);
       } catch (IOException e) {
         throw new UncheckedIOException(e);
@@ -273,6 +274,14 @@ record CommandResult(List<String> command, int exit, String out, String err) {
       withoutThisTerminal(builder.environment());
       environment.forEach((name, value) -> put(builder.environment(), name, value));
       return builder.start();
+    }
+
+    /** Writes it as a shell script, for a terminal to run. */
+    Path write(Path file) {
+      List<String> lines = new ArrayList<>(List.of("cd " + Argv.quote(folder.toString())));
+      environment.forEach((name, value) -> lines.add("export " + name + "=" + Argv.quote(value)));
+      lines.add("exec " + command.stream().map(Argv::quote).collect(Collectors.joining(" ")));
+      return fake(file, lines.toArray(String[]::new));
     }
 
     private CommandResult run(Path work) throws IOException, InterruptedException {

@@ -26,7 +26,7 @@ class DiskFullTest {
   @BeforeEach
   void mount() throws IOException {
     assumeTrue(Host.isRoot(), "only root can mount a file system of its own");
-    top = Files.createTempDirectory(Path.of("/tmp"), "kubenet-tiny-");
+    top = Leftovers.folder("kubenet-tiny-");
     mount = Files.createDirectory(top.resolve("small"));
     Argv tmpfs = Argv.of("mount", "-t", "tmpfs", "-o", "size=1200m,mode=700");
     assumeTrue(

@@ -30,7 +30,7 @@ class EthernetSwitchTest {
 
   @BeforeEach
   void start() throws IOException {
-    folder = Files.createTempDirectory(Path.of("/tmp"), "kubenet-test-");
+    folder = Leftovers.folder("kubenet-test-");
     lan = new LanSwitch(folder.resolve("lan.socket"));
     process = run();
   }

@@ -37,7 +37,7 @@ class HeaderTest {
           // From here on files touch the world.
           "BootRecord Commands EachNode EthernetSwitch Meter Qmp RecipeFiles Wait WebProxy",
           "Lock SavedState",
-          "HostSurvey LanSwitch Plan QemuImg Sessions Ssh Terminal Tool Trial Vm",
+          "Abandoned HostSurvey LanSwitch Plan QemuImg Sessions Ssh Terminal Tool Trial Vm",
           "StateFolder Suspension Turn",
           "ClusterRecord",
           "DebianBuilt Download ImageMaker LanPort Probe Progress Provision Readiness"

@@ -41,7 +41,7 @@ class LanTrafficTest {
   @BeforeEach
   void makeFolders() throws IOException {
     assumeTrue(Host.Arch.current() == Host.Arch.X86_64, "the boot ROM is for x86_64");
-    folder = Files.createTempDirectory(Path.of("/tmp"), "kubenet-lan-");
+    folder = Leftovers.folder("kubenet-lan-");
     layout = new Layout(folder.resolve("state"), folder);
     lan = new LanSwitch(layout.lan());
     for (Node node : List.of(client, server)) {

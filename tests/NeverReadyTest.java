@@ -53,7 +53,7 @@ class NeverReadyTest {
 
   @BeforeEach
   void makeFolders() throws IOException {
-    folder = Files.createTempDirectory(Path.of("/tmp"), "kubenet-never-");
+    folder = Leftovers.folder("kubenet-never-");
     Layout layout = new Layout(folder.resolve("state"), folder);
     files = layout.node(node);
     vm = Vm.of(node, layout);

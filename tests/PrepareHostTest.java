@@ -278,11 +278,10 @@ class PrepareHostTest {
     host.run("ip", "route", "add", "10.240.0.128/25", "dev", "up0");
     TreeMap<String, String> before = host.state();
     Process dnsmasq =
-        new ProcessBuilder(
-                Argv.of("env", host.words())
-                    .add("dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--pid-file=")
-                    .toList())
-            .start();
+        Commands.start(
+            Argv.of("env", host.words())
+                .add("dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--pid-file="),
+            folder.resolve("errors"));
     try {
       Wait.until(Duration.ofMinutes(1), () -> host.run("ss", "-Hltun").contains(":53"));
       prepare("--yes")

@@ -132,7 +132,7 @@ class QemuTest {
 
     String status() throws IOException {
       Path lab = Files.createDirectories(root.resolve("lab"));
-      Path run = Files.createTempDirectory(Path.of("/tmp"), "kubenet-test-");
+      Path run = Leftovers.folder("kubenet-test-");
       List<Process> started = new ArrayList<>();
       try {
         files(lab);
@@ -233,7 +233,7 @@ class QemuTest {
   @Test
   void theRealQemuTakesAnyFolder(@TempDir Path folder) throws Exception {
     Path root = Files.createDirectory(folder.resolve(Lab.nastyName()));
-    Path run = Files.createTempDirectory(Path.of("/tmp"), "kubenet-test-");
+    Path run = Leftovers.folder("kubenet-test-");
     Layout layout = new Layout(root.resolve("lab"), run);
     Node node = Cluster.standard().node("worker0");
     Network network = new Network.User();

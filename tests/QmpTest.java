@@ -32,7 +32,7 @@ class QmpTest {
 
   @BeforeEach
   void makeFolder() throws IOException {
-    folder = Files.createTempDirectory(Path.of("/tmp"), "kubenet-qmp-");
+    folder = Leftovers.folder("kubenet-qmp-");
     socket = folder.resolve("qmp");
   }
 

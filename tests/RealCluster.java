@@ -26,6 +26,7 @@ final class RealCluster {
     this.folder = folder;
     this.cluster = ClusterFile.parse("cluster.yaml", config);
     this.layout = Layout.of(folder.resolve(".kubenet"));
+    Leftovers.note(layout.runtime());
   }
 
   /**
@@ -35,7 +36,7 @@ final class RealCluster {
    * @param files more for its folder: content by path
    */
   static RealCluster of(String config, Map<String, String> files) throws IOException {
-    Path folder = Files.createDirectory(Files.createTempDirectory("kubenet-real").resolve("a b"));
+    Path folder = Files.createDirectory(Leftovers.folder("kubenet-real").resolve("a b"));
     Files.writeString(folder.resolve("cluster.yaml"), config);
     for (Map.Entry<String, String> file : files.entrySet()) {
       Path path = folder.resolve(file.getKey());

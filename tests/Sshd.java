@@ -23,7 +23,7 @@ final class Sshd implements AutoCloseable {
 
   Sshd() throws IOException {
     // sshd trusts no file below a folder that others may write to, but for one with a sticky bit
-    folder = Files.createTempDirectory(Path.of("/tmp"), "kubenet-sshd-");
+    folder = Leftovers.folder("kubenet-sshd-");
     makeKey("identity");
     makeKey("host_key");
     Path authorized = folder.resolve("authorized_keys");

@@ -48,15 +48,18 @@ final class TinyCluster implements AutoCloseable {
   private static int clusters;
 
   private final Path top;
-  private final Path folder;
   private final Cluster cluster;
-  private final Layout layout;
+
+  /** Where it is now, and where it has been: what runs has the former paths in its command. */
+  private final List<Layout> layouts = new ArrayList<>();
+
+  private Path folder;
+  private Layout layout;
 
   private TinyCluster(Path top, Path folder, Cluster cluster) {
     this.top = top;
-    this.folder = folder;
     this.cluster = cluster;
-    this.layout = Layout.of(folder.resolve(".kubenet"));
+    settle(folder);
   }
 
   /** A cluster whose guests wait for the power button. */
@@ -71,7 +74,7 @@ final class TinyCluster implements AutoCloseable {
    */
   static TinyCluster make(BootSector guest, String name) {
     try {
-      Path top = Files.createTempDirectory(Path.of("/tmp"), "kubenet-tiny-");
+      Path top = Leftovers.folder("kubenet-tiny-");
       return in(top, Files.createDirectories(top.resolve(name)), guest);
     } catch (IOException e) {
       throw new UncheckedIOException(e);
@@ -93,12 +96,27 @@ final class TinyCluster implements AutoCloseable {
   /** One for all tests of a run: an image and the trial of the accelerator are made once. */
   private static Path cache() {
     try {
-      Path cache = Files.createTempDirectory(Path.of("/tmp"), "kubenet-cache-");
-      Runtime.getRuntime().addShutdownHook(new Thread(() -> CommandResult.remove(cache)));
-      return cache;
+      return Leftovers.folder("kubenet-cache-");
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
+  }
+
+  private void settle(Path place) {
+    folder = place;
+    layout = Layout.of(folder.resolve(".kubenet"));
+    layouts.add(layout);
+    Leftovers.note(layout.runtime());
+  }
+
+  /** Renames its folder. */
+  void move(String name) throws IOException {
+    settle(Files.move(folder, folder.resolveSibling(name)));
+  }
+
+  /** The same cluster in a folder that was copied. */
+  TinyCluster at(Path copy) {
+    return new TinyCluster(top, copy, cluster);
   }
 
   Path folder() {
@@ -173,7 +191,12 @@ final class TinyCluster implements AutoCloseable {
       // what would boot the guest and wait for its cloud-init
       words.addAll(List.of("--no-bake", "--cold"));
     }
-    return CommandResult.script(script, words.toArray(String[]::new))
+    return plain(script, words.toArray(String[]::new));
+  }
+
+  /** The same with these arguments only. */
+  CommandResult.Call plain(String script, String... arguments) {
+    return CommandResult.script(script, arguments)
         .in(folder)
         .with("KUBENET_CACHE", CACHE)
         .with("LC_ALL", "C.UTF-8")
@@ -239,7 +262,11 @@ final class TinyCluster implements AutoCloseable {
       return all.filter(process -> process.getFileName().toString().matches("[0-9]+"))
           .map(process -> process.getFileName() + " " + command(process))
           .filter(line -> line.contains(word) && !line.matches("[0-9]+ (\\S*/)?tmux .*"))
-          .filter(line -> line.contains("" + layout.state()) || line.contains("" + layout.lan()))
+          .filter(
+              line ->
+                  layouts.stream()
+                      .flatMap(place -> Stream.of(place.state(), place.lan()))
+                      .anyMatch(path -> line.contains(path.toString())))
           .toList();
     } catch (IOException e) {
       throw new UncheckedIOException(e);

@@ -35,7 +35,7 @@ class TmuxTest {
 
   @BeforeEach
   void makeFolder() throws IOException {
-    folder = Files.createTempDirectory(Path.of("/tmp"), "kubenet-tmux-");
+    folder = Leftovers.folder("kubenet-tmux-");
   }
 
   @AfterEach

@@ -24,7 +24,7 @@ class VmTest {
 
   @BeforeEach
   void makeFolders() throws IOException {
-    folder = Files.createTempDirectory(Path.of("/tmp"), "kubenet-vm-");
+    folder = Leftovers.folder("kubenet-vm-");
     Layout layout = new Layout(folder.resolve("state"), folder);
     files = layout.node(node);
     vm = Vm.of(node, layout);

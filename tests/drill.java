@@ -29,6 +29,7 @@
 //SOURCES ../lib/Wait.java
 //SOURCES ../lib/Yaml.java
 //SOURCES ../lib/YamlFields.java
+//SOURCES Leftovers.java
 //RUNTIME_OPTIONS -Xmx1g
 
 import java.io.IOException;
@@ -69,6 +70,9 @@ class Drill implements Callable<Integer> {
   @Option(names = "--check", defaultValue = "tcp", description = "What `check` is; default tcp.")
   private String check;
 
+  @Option(names = "--ports", defaultValue = "24300", description = "The first of a thousand.")
+  private int ports;
+
   @Option(names = "--brief", description = "Leave out the reboots.")
   private boolean brief;
 
@@ -84,21 +88,22 @@ class Drill implements Callable<Integer> {
 
   @Override
   public Integer call() throws IOException {
-    folder = Files.createTempDirectory("kubenet-drill");
+    folder = Leftovers.folder("kubenet-drill");
     String config =
         """
         name: drill
-        sshPorts: 24300
-        loadBalancer: {hostPorts: 24443, check: %s}
+        sshPorts: %d
+        loadBalancer: {hostPorts: %d, check: %s}
         roles:
           gateway: {count: 1, cpus: 2, memory: 768M, disk: 6G}
           control: {count: %d, cpus: 2, memory: 768M, disk: 6G}
           worker:  {count: 2, cpus: 2, memory: 768M, disk: 6G}
         """
-            .formatted(check, controls);
+            .formatted(ports, ports + 143, check, controls);
     Path file = Files.writeString(folder.resolve("cluster.yaml"), config);
     cluster = ClusterFile.read(file);
     layout = Layout.of(folder.resolve(".kubenet"));
+    Leftovers.note(layout.runtime());
     start = System.nanoTime();
     try {
       firstBoot();
@@ -221,7 +226,7 @@ class Drill implements Callable<Integer> {
   private String askHere(String... words) {
     Argv ask =
         Argv.of("python3", Path.of("tests/guest/ask.py").toAbsolutePath().toString())
-            .add("127.0.0.1", "24443")
+            .add("127.0.0.1", "" + (ports + 143))
             .add(words);
     return Commands.run(ask, Duration.ofMinutes(5), line -> {}).orProblem().out().strip();
   }

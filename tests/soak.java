@@ -34,6 +34,7 @@
 //SOURCES ../lib/YamlFields.java
 //SOURCES BootSector.java
 //SOURCES CommandResult.java
+//SOURCES Leftovers.java
 //SOURCES Project.java
 //SOURCES TinyCluster.java
 //RUNTIME_OPTIONS -Xmx1g
@@ -73,8 +74,18 @@ class Soak implements Callable<Integer> {
   @Option(names = "--minutes", defaultValue = "30", description = "How long; default 30.")
   private int minutes;
 
+  @Option(names = "--ports", defaultValue = "31450", description = "The first of a thousand.")
+  private int ports;
+
   @Option(names = "--seed", description = "Of the random numbers; printed, to have them again.")
   private long seed = System.nanoTime();
+
+  @Option(
+      names = "--except",
+      split = ",",
+      paramLabel = "STEP",
+      description = "Leave out these of ${COMPLETION-CANDIDATES}.")
+  private List<Step> except = new ArrayList<>();
 
   /** One thing that may happen to a cluster, by itself or by a command. */
   private enum Step {
@@ -93,6 +104,14 @@ class Soak implements Callable<Integer> {
     KILL_SUSPEND(soak -> soak.cutOff(true, "stop-all", "--suspend")),
     KILL_SNAPSHOT(soak -> soak.cutOff(true, "snapshot-all", "cut-off")),
     KILL_RESTORE(Soak::killRestore),
+    SIGNAL_A_SCRIPT(Soak::signal),
+    RENAME(soak -> soak.tiny.move("p " + soak.moves++)),
+    EDIT_MEMORY(soak -> soak.edit("memory: 256M", "memory: 300M")),
+    EDIT_NAME(soak -> soak.edit("name: tiny", "name: other")),
+    EDIT_PORTS(soak -> soak.edit("sshPorts: (?<most>\\d+)0", "sshPorts: ${most}3")),
+    A_NODE_MORE_AND_LESS(Soak::nodeMoreAndLess),
+    COPY(soak -> soak.copy("stop-all")),
+    COPY_SUSPENDED(soak -> soak.copy("stop-all", "--suspend")),
     KILL_A_VM(soak -> soak.kill("qemu-system", 1)),
     KILL_ALL_VMS(soak -> soak.kill("qemu-system", 9)),
     KILL_THE_SWITCH(soak -> soak.kill("EthernetSwitch", 1)),
@@ -114,16 +133,17 @@ class Soak implements Callable<Integer> {
   private final Map<Step, Integer> counts = new TreeMap<>();
   private Random random;
   private TinyCluster tiny;
+  private int moves;
 
   public static void main(String... arguments) {
     Locale.setDefault(Locale.ROOT);
-    System.setProperty("kubenet.ports", "31450"); // so that tests may run at the same time
     System.exit(new CommandLine(new Soak()).execute(arguments));
   }
 
   @Override
   public Integer call() throws IOException {
     random = new Random(seed);
+    System.setProperty("kubenet.ports", "" + ports); // so that tests may run at the same time
     System.out.printf("%d minutes, seed %d%n", minutes, seed);
     long end = System.nanoTime() + Duration.ofMinutes(minutes).toNanos();
     int loops = 0;
@@ -147,9 +167,10 @@ class Soak implements Callable<Integer> {
 
   /** Some steps of any kind, then one after which the state is known. */
   private void loop(List<Step> steps) throws IOException {
-    Step[] all = Step.values();
+    List<Step> all = new ArrayList<>(List.of(Step.values()));
+    all.removeAll(except);
     for (int i = random.nextInt(4); i >= 0; i--) {
-      take(all[random.nextInt(all.length)], steps);
+      take(all.get(random.nextInt(all.size())), steps);
     }
     if (random.nextBoolean()) {
       take(Step.LAUNCH, steps);
@@ -252,6 +273,90 @@ class Soak implements Callable<Integer> {
       process.destroy();
     }
     process.onExit().join();
+  }
+
+  /** Ends a script at a random moment as a terminal, a person or a system does it. */
+  private void signal() throws IOException {
+    String[] signals = {"TERM", "HUP", "INT", "KILL"};
+    String[][] scripts = {
+      {"launch-all"},
+      {"stop-all"},
+      {"stop-all", "--suspend"},
+      {"snapshot-all", "cut-off"},
+      {"status"}
+    };
+    String[] script = scripts[random.nextInt(scripts.length)];
+    String[] arguments = List.of(script).subList(1, script.length).toArray(String[]::new);
+    Process process = tiny.call(script[0], arguments).start(tiny.top().resolve("out"));
+    Wait.until(Duration.ofMillis(random.nextInt(5000)), () -> !process.isAlive());
+    String signal = signals[random.nextInt(signals.length)];
+    Commands.run(Argv.of("kill", "-" + signal, "" + process.pid())); // or it has ended
+    process.onExit().join();
+  }
+
+  /**
+   * Launches with a changed cluster file. What can't hold is refused, and then nothing has changed;
+   * what can is done, and ended before the file is as it was.
+   */
+  private void edit(String pattern, String replacement) throws IOException {
+    Path file = tiny.folder().resolve("cluster.yaml");
+    String before = Files.readString(file);
+    Map<String, Long> pids = tiny.pids();
+    Map<String, String> state = state(tiny.folder());
+    String after = before.replaceFirst(pattern, replacement);
+    assertThat(after).isNotEqualTo(before);
+    Files.writeString(file, after);
+    CommandResult launch = tiny.run("launch-all");
+    assertThat(launch.exit()).as("%s", launch).isIn(0, 1);
+    if (launch.exit() == 1) {
+      assertThat(tiny.pids()).as("%s", launch).isEqualTo(pids);
+      assertThat(state(tiny.folder())).as("%s", launch).isEqualTo(state);
+    } else {
+      tiny.run("stop-all").succeeded();
+    }
+    Files.writeString(file, before);
+  }
+
+  /** A node that the file no longer has is listed, and stopped and removed like any. */
+  private void nodeMoreAndLess() throws IOException {
+    Path file = tiny.folder().resolve("cluster.yaml");
+    String before = Files.readString(file);
+    Files.writeString(file, before.replace("worker:  {count: 1", "worker:  {count: 2"));
+    CommandResult launch = tiny.run("launch-all", "--only", "worker1");
+    Files.writeString(file, before);
+    if (launch.exit() == 0) { // else the former faults are in its way
+      assertThat(tiny.run("status").out()).contains("worker1");
+    }
+    destroy();
+    tiny.assertStopped();
+  }
+
+  /** A copy has sockets and a state of its own; what it does is nothing to the original. */
+  private void copy(String... stop) throws IOException {
+    tiny.run(stop[0], List.of(stop).subList(1, stop.length).toArray(String[]::new)).succeeded();
+    Map<String, String> state = state(tiny.folder());
+    Path copy = tiny.top().resolve("copy " + moves++);
+    Argv command = Argv.of("cp", "-rp", tiny.folder().toString(), copy.toString());
+    Commands.run(command).orProblem();
+    TinyCluster other = tiny.at(copy);
+    CommandResult launch = other.run("launch-all");
+    assertThat(launch.exit()).as("%s", launch).isIn(0, 1);
+    if (launch.exit() == 0) {
+      other.assertRuns();
+      tiny.run("launch-all").exitedWith(1); // its ports are the copy's
+    }
+    other.run("stop-all", "--destroy", "--yes").succeeded();
+    other.assertStopped();
+    assertThat(state(tiny.folder())).as("the original").isEqualTo(state);
+    CommandResult.remove(copy);
+  }
+
+  /** All files of a cluster but those that change while nothing is done to it. */
+  private static Map<String, String> state(Path folder) {
+    Path state = folder.resolve(".kubenet");
+    Map<String, String> tree = Files.exists(state) ? CommandResult.tree(state) : new TreeMap<>();
+    tree.keySet().removeIf(path -> path.matches("|.*/(console\\.log|disk\\.qcow2)|lock"));
+    return tree;
   }
 
   private void kill(String word, int most) {

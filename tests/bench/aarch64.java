@@ -4,6 +4,7 @@
 //JAVA 17+
 //MAIN Aarch64Bench
 //DEPS info.picocli:picocli:4.7.7
+//SOURCES ../../lib/Abandoned.java
 //SOURCES ../../lib/Argv.java
 //SOURCES ../../lib/BaseImage.java
 //SOURCES ../../lib/Boot.java
@@ -70,6 +71,7 @@
 //SOURCES ../../lib/Wait.java
 //SOURCES ../../lib/Yaml.java
 //SOURCES ../../lib/YamlFields.java
+//SOURCES ../Leftovers.java
 //FILES image/after.sh=../../image/after.sh
 //FILES image/bake.sh=../../image/bake.sh
 //FILES image/before.sh=../../image/before.sh
@@ -168,8 +170,9 @@ class Aarch64Bench implements Callable<Integer> {
   }
 
   private void boot(String way, BaseImage image) throws IOException {
-    Path folder = Files.createTempDirectory("kubenet-aarch64");
+    Path folder = Leftovers.folder("kubenet-aarch64");
     Layout layout = Layout.of(folder.resolve("state"));
+    Leftovers.note(layout.runtime());
     Host host = host(way);
     Cluster.BootChoice choice =
         way.equals("kernel") ? Cluster.BootChoice.KERNEL : Cluster.BootChoice.FIRMWARE;

@@ -31,6 +31,7 @@
 //SOURCES ../../lib/Wait.java
 //SOURCES ../../lib/Yaml.java
 //SOURCES ../../lib/YamlFields.java
+//SOURCES ../Leftovers.java
 //RUNTIME_OPTIONS -Xmx512m
 
 import java.io.IOException;
@@ -88,7 +89,8 @@ class ImageBench implements Callable<Integer> {
   }
 
   private void row(String name, String image, int nodes, String... options) throws IOException {
-    Path folder = Files.createTempDirectory("kubenet-bench");
+    Path folder = Leftovers.folder("kubenet-bench");
+    Leftovers.note(Layout.of(folder.resolve(".kubenet")).runtime());
     String config =
         """
         name: bench

@@ -3,6 +3,7 @@
 //DESCRIPTION Example: ./jbang tests/bench/plain-image.java
 //JAVA 17+
 //MAIN PlainImage
+//SOURCES ../../lib/Abandoned.java
 //SOURCES ../../lib/Argv.java
 //SOURCES ../../lib/BaseImage.java
 //SOURCES ../../lib/Boot.java

@@ -6,10 +6,16 @@
 //DEPS info.picocli:picocli:4.7.7
 //SOURCES ../../lib/Argv.java
 //SOURCES ../../lib/Commands.java
+//SOURCES ../../lib/Layout.java
+//SOURCES ../../lib/Marker.java
 //SOURCES ../../lib/Meter.java
+//SOURCES ../../lib/Node.java
 //SOURCES ../../lib/Problem.java
+//SOURCES ../../lib/Role.java
+//SOURCES ../../lib/Subnet.java
 //SOURCES ../../lib/Terminal.java
 //SOURCES ../../lib/Visible.java
+//SOURCES ../Leftovers.java
 //RUNTIME_OPTIONS -Xmx512m
 
 import java.io.IOException;
@@ -29,6 +35,7 @@ import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import lib.Argv;
 import lib.Commands;
+import lib.Layout;
 import lib.Problem;
 import lib.Terminal;
 import picocli.CommandLine;
@@ -56,6 +63,7 @@ class Race implements Callable<Integer> {
    * A way to a ready cluster, as lines of bash; {@code kubenet SCRIPT} runs a script of this tree.
    *
    * @param folder where it runs, below that of the race
+   * @param programs those that it takes, beside kubenet's own
    * @param before what is not timed
    * @param timed from the person's command until all nodes are reported ready
    * @param ssh logs in to the node that comes next
@@ -65,6 +73,7 @@ class Race implements Callable<Integer> {
       String letter,
       String name,
       String folder,
+      List<String> programs,
       String before,
       String timed,
       String ssh,
@@ -76,6 +85,7 @@ class Race implements Callable<Integer> {
               "a",
               "kubenet, cold",
               "kubenet",
+              List.of(),
               "kubenet prepare-image --yes",
               SETUP + " $COLD",
               SSH,
@@ -84,6 +94,7 @@ class Race implements Callable<Integer> {
               "b",
               "kubenet, first run",
               "kubenet",
+              List.of(),
               "fresh_cache; kubenet prepare-image --yes",
               SETUP,
               SSH,
@@ -92,14 +103,16 @@ class Race implements Callable<Integer> {
               "c",
               "kubenet, templates there",
               "kubenet",
-              DESTROY + "; " + SETUP + "; " + DESTROY, // an earlier size may have left nodes
+              List.of(),
+              SETUP + "; " + DESTROY,
               SETUP,
               SSH,
-              "true # d goes on with it"),
+              DESTROY),
           new Contestant(
               "d",
               "kubenet, resumed",
               "kubenet",
+              List.of(),
               SETUP + "; kubenet stop-all --suspend",
               SETUP,
               SSH,
@@ -108,18 +121,20 @@ class Race implements Callable<Integer> {
               "e",
               "replay of the guide",
               "replay",
-              "bash $RACE/replay.sh host",
-              "bash $RACE/replay.sh up",
-              "bash $RACE/replay.sh ssh",
-              "bash $RACE/replay.sh down"),
+              List.of("unshare nsenter ip dnsmasq nc tmux ssh ssh-keyscan xorriso".split(" ")),
+              "bash \"$RACE/replay.sh\" host",
+              "bash \"$RACE/replay.sh\" up",
+              "bash \"$RACE/replay.sh\" ssh",
+              "bash \"$RACE/replay.sh\" down"),
           new Contestant(
               "f",
               "vagrant-libvirt",
               "vagrant",
-              "bash $RACE/vagrant.sh host",
-              "bash $RACE/vagrant.sh up",
-              "bash $RACE/vagrant.sh ssh",
-              "bash $RACE/vagrant.sh down"));
+              List.of("unshare nsenter ip pgrep xorriso vagrant libvirtd virtlogd virsh".split(" ")),
+              "bash \"$RACE/vagrant.sh\" host",
+              "bash \"$RACE/vagrant.sh\" up",
+              "bash \"$RACE/vagrant.sh\" ssh",
+              "bash \"$RACE/vagrant.sh\" down"));
 
   /** What every line of bash knows. */
   private static final String PRELUDE =
@@ -181,7 +196,41 @@ class Race implements Callable<Integer> {
 
   @Override
   public Integer call() throws IOException {
+    try {
+      programs();
+      race();
+      return 0;
+    } catch (Problem problem) {
+      System.err.printf("race: %s%n(%s)%n", problem.getMessage(), problem.hint());
+      return 1;
+    }
+  }
+
+  /** Fails before anything is measured: a contestant that lacks one might wait for it for ever. */
+  private void programs() {
+    List<Contestant> all =
+        CONTESTANTS.stream().filter(one -> letters.contains(one.letter())).toList();
+    List<String> missing =
+        all.stream()
+            .flatMap(one -> one.programs().stream())
+            .distinct()
+            .filter(program -> Commands.find(program).isEmpty())
+            .toList();
+    if (!missing.isEmpty()) {
+      throw new Problem(
+          "not installed: " + String.join(", ", missing),
+          "race.md names the packages; or leave out who needs them: --contestants a,b,c,d");
+    }
+    boolean root = System.getProperty("user.name").equals("root");
+    if (!root && all.stream().anyMatch(one -> !one.programs().isEmpty())) {
+      throw new Problem("e and f need root", "leave them out: --contestants a,b,c,d");
+    }
+  }
+
+  private void race() throws IOException {
     folder = Files.createTempDirectory(Path.of("/var/tmp"), "kubenet-race-");
+    Leftovers.note(folder);
+    Leftovers.note(Layout.of(folder.resolve("kubenet/.kubenet")).runtime());
     environment = environment();
     Map<Key, List<Figures>> figures = new LinkedHashMap<>();
     try {
@@ -206,7 +255,6 @@ class Race implements Callable<Integer> {
       run(folder.resolve("kubenet"), DESTROY, Duration.ofMinutes(10));
       Commands.run(Argv.of("rm", "-rf", folder.toString()), Duration.ofMinutes(5), line -> {});
     }
-    return 0;
   }
 
   private Map<String, String> environment() {
@@ -259,7 +307,7 @@ class Race implements Callable<Integer> {
   /** All contestants get one copy of the user's image; it is made if it is not there. */
   private void image() throws IOException {
     String made = run("kubenet", "unset KUBENET_CACHE; kubenet prepare-image --yes").out();
-    Matcher path = Pattern.compile("(?m)^image .* in (/\\S+/images/[^/\\s;]+)").matcher(made);
+    Matcher path = Pattern.compile("(?m)^image .* in (/.+/images/[^/\n;]+)").matcher(made);
     if (!path.find()) {
       throw new Problem("prepare-image names no image: " + made, "see its output");
     }
@@ -321,7 +369,7 @@ class Race implements Callable<Integer> {
   private double late(Contestant contestant, double[] times) {
     double last = 0;
     for (String node : nodes()) {
-      String clock = "bash $RACE/clock.sh " + contestant.ssh() + " " + node;
+      String clock = "bash \"$RACE/clock.sh\" " + contestant.ssh() + " " + node;
       last = Math.max(last, Double.parseDouble(run(contestant.folder(), clock).out().strip()));
     }
     return last < times[0] ? Double.NaN : times[1] - last; // a resumed node was ready long ago

@@ -17,7 +17,6 @@
 set -euo pipefail
 
 dir=$PWD
-net=race-$(cksum <<< "$dir" | cut -d' ' -f1)
 all=(gateway control0 control1 control2 worker0 worker1 worker2)
 nodes=("${all[@]:0:${NODES:-7}}")
 
@@ -27,9 +26,17 @@ address() { # node
   done
 }
 
-inside() { ip netns exec "$net" "$@"; }
+inside() { nsenter --target "$(cat "$dir/holder.pid")" --net "$@"; }
 
 mux() { inside tmux -S "$dir/tmux" "$@"; }
+
+net() { readlink "/proc/$1/ns/net"; } # of a process
+
+in_net() { # network; its processes
+  for process in /proc/[0-9]*; do
+    if [ "$(net "${process#/proc/}")" = "$1" ]; then echo "${process#/proc/}"; fi
+  done
+}
 
 node_ssh() { # node, command
   inside ssh -i "$dir/id_ed25519" -o UserKnownHostsFile="$dir/known_hosts" -o BatchMode=yes \
@@ -37,7 +44,9 @@ node_ssh() { # node, command
 }
 
 host() {
-  ip netns add "$net"
+  unshare --net sleep infinity > /dev/null 2>&1 &
+  echo $! > "$dir/holder.pid"
+  until [ "$(net $!)" != "$(net $$)" ]; do sleep 0.1; done
   inside ip link set lo up
   inside ip link add race type bridge
   inside ip address add 192.168.77.1/24 dev race
@@ -115,9 +124,12 @@ up() {
 
 down() {
   mux kill-server || true # QEMU ends with its terminal
-  sleep 2
-  for pid in $(ip netns pids "$net"); do kill "$pid"; done
-  ip netns delete "$net"
+  local own
+  own=$(net "$(cat "$dir/holder.pid")")
+  while [ -n "$(in_net "$own")" ]; do
+    kill $(in_net "$own") || true
+    sleep 0.2
+  done
   rm -rf "${dir:?}"/* # the next run begins where this one did: without disks, keys and known hosts
 }
 
