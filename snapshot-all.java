@@ -31,6 +31,7 @@
 //SOURCES lib/QemuImg.java
 //SOURCES lib/SavedState.java
 //SOURCES lib/Sessions.java
+//SOURCES lib/Ssh.java
 //SOURCES lib/Terminal.java
 //SOURCES lib/BootRecord.java
 //SOURCES lib/ImageSource.java
@@ -42,6 +43,7 @@
 //SOURCES lib/Boot.java
 //SOURCES lib/ClusterFile.java
 //SOURCES lib/Forward.java
+//SOURCES lib/Stall.java
 //SOURCES lib/Suspension.java
 //SOURCES lib/Turn.java
 //SOURCES lib/Options.java
@@ -131,12 +133,12 @@ class SnapshotAll implements Callable<Integer> {
     }
     try (Lock lock = Lock.take(layout)) {
       if (restore) {
-        new Shutdown(layout, terminal).cut(nodes);
+        new Shutdown(cluster, layout, terminal).cut(nodes);
         set.restore(cluster);
         terminal.line("all nodes are back at %s; launch-all.java goes on there", name);
         return 0;
       }
-      new Shutdown(layout, terminal).suspend(nodes);
+      new Shutdown(cluster, layout, terminal).suspend(nodes);
       if (remove) {
         set.remove(nodes);
         terminal.line("removed %s; launch-all.java goes on", name);

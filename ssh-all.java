@@ -16,6 +16,7 @@
 //SOURCES lib/Subnet.java
 //SOURCES lib/Yaml.java
 //SOURCES lib/Commands.java
+//SOURCES lib/EachNode.java
 //SOURCES lib/Firmware.java
 //SOURCES lib/GuestClock.java
 //SOURCES lib/Node.java

@@ -1,5 +1,5 @@
 ///usr/bin/env jbang "$0" "$@" ; exit $?
-//DESCRIPTION Stops every node in order: power button, then QEMU's quit, then kill.
+//DESCRIPTION Shuts every node down in order; what does not shut down is left running and named.
 //DESCRIPTION Example: ./jbang stop-all.java --destroy
 //JAVA 17+
 //MAIN StopAll
@@ -32,6 +32,7 @@
 //SOURCES lib/QemuImg.java
 //SOURCES lib/SavedState.java
 //SOURCES lib/Sessions.java
+//SOURCES lib/Ssh.java
 //SOURCES lib/Terminal.java
 //SOURCES lib/BootRecord.java
 //SOURCES lib/ImageSource.java
@@ -44,6 +45,7 @@
 //SOURCES lib/BaseImage.java
 //SOURCES lib/ClusterFile.java
 //SOURCES lib/Forward.java
+//SOURCES lib/Stall.java
 //SOURCES lib/Suspension.java
 //SOURCES lib/Turn.java
 //SOURCES lib/VirtualIp.java
@@ -78,10 +80,14 @@ import picocli.CommandLine.Option;
 
 @Command(
     name = "stop-all",
-    description = "Stops every node in order: power button, then QEMU's quit, then kill.",
+    description =
+        "Shuts every node down in order; what does not shut down is left running and named.",
     footer = {
       "",
       "Example: ./jbang stop-all.java --destroy",
+      "",
+      "The power button is pressed; if QEMU does not answer, the guest is powered off over SSH. "
+          + "--kill ends a node that takes neither: QEMU's quit, then SIGTERM, then SIGKILL.",
       "",
       "Disks and keys stay, so that launch-all.java starts the same nodes again. "
           + "--destroy cuts the nodes' power and removes these files too: it lists them, and asks "
@@ -92,6 +98,11 @@ class StopAll implements Callable<Integer> {
 
   @Option(names = "--destroy", description = "Remove the nodes' disks, seeds and keys as well.")
   private boolean destroy;
+
+  @Option(
+      names = "--kill",
+      description = "End what does not shut down, which loses what its guest has not written.")
+  private boolean kill;
 
   @Option(
       names = "--suspend",
@@ -106,6 +117,9 @@ class StopAll implements Callable<Integer> {
   public Integer call() {
     if (suspend && destroy) {
       throw new Problem("--suspend saves nodes, --destroy removes them", "give one of the two");
+    }
+    if (suspend && kill) {
+      throw new Problem("--suspend saves nodes, --kill ends them", "give one of the two");
     }
     Terminal terminal = Terminal.current();
     Cluster cluster = options.cluster();
@@ -127,11 +141,13 @@ class StopAll implements Callable<Integer> {
       throw new Problem("nothing was stopped or removed", "answer yes, or give --yes");
     }
     try (Lock lock = Lock.take(layout)) {
-      Shutdown shutdown = new Shutdown(layout, terminal);
+      Shutdown shutdown = new Shutdown(cluster, layout, terminal);
       if (suspend) {
         shutdown.suspend(nodes);
       } else if (destroy) {
         shutdown.cut(nodes);
+      } else if (kill) {
+        shutdown.kill(nodes);
       } else {
         shutdown.stop(nodes);
       }

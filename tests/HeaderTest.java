@@ -37,9 +37,9 @@ class HeaderTest {
           "BootRecord Commands EachNode EthernetSwitch Meter Qmp RecipeFiles Wait WebProxy",
           "Lock SavedState",
           "HostSurvey LanSwitch Plan QemuImg Sessions Ssh Terminal Tool Trial Vm",
-          "Suspension Turn",
+          "Stall Suspension Turn",
           "DebianBuilt Download ImageMaker LanPort Probe Progress Provision Readiness Remains"
-              + " RoleFiles Shutdown SnapshotSet Stall VmSession",
+              + " RoleFiles Shutdown SnapshotSet VmSession",
           "Admission BaseImage ImageDownload ImageImport ImageOptions NodeStatus Options Preflight"
               + " ReadyAll SshSession",
           "Bake ImageBuild ImageStore",
