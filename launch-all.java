@@ -116,6 +116,7 @@ import lib.Lock;
 import lib.Network;
 import lib.Node;
 import lib.Options;
+import lib.Readiness;
 import lib.Role;
 import lib.Stall;
 import lib.Suspension;
@@ -175,6 +176,7 @@ class LaunchAll implements Callable<Integer> {
       Stall.endAll(nodes, launch.layout(), terminal);
       Suspension.endCutOff(nodes, launch.layout(), terminal);
       Abandoned.endAll();
+      Readiness.setClocks(nodes, launch.cluster(), launch.layout(), terminal);
       launch.prepare();
       Templates templates = launch.templates(starting, cold);
       List<Role> missing = templates.missing();

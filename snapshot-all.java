@@ -40,7 +40,9 @@
 //SOURCES lib/Sessions.java
 //SOURCES lib/Shutdown.java
 //SOURCES lib/SnapshotSet.java
+//SOURCES lib/Ssh.java
 //SOURCES lib/SshKey.java
+//SOURCES lib/Stall.java
 //SOURCES lib/StateFolder.java
 //SOURCES lib/Subnet.java
 //SOURCES lib/Suspension.java
@@ -138,12 +140,12 @@ class SnapshotAll implements Callable<Integer> {
     }
     try (Lock lock = Lock.take(layout)) {
       if (restore) {
-        new Shutdown(layout, terminal).cut(nodes);
+        new Shutdown(cluster, layout, terminal).cut(nodes);
         set.restore(cluster);
         terminal.line("all nodes are back at %s; launch-all.java goes on there", name);
         return 0;
       }
-      new Shutdown(layout, terminal).suspend(nodes);
+      new Shutdown(cluster, layout, terminal).suspend(nodes);
       if (remove) {
         set.remove(nodes);
         terminal.line("removed %s; launch-all.java goes on", name);

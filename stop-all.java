@@ -1,5 +1,5 @@
 ///usr/bin/env jbang "$0" "$@" ; exit $?
-//DESCRIPTION Stops every node in order: power button, then QEMU's quit, then kill.
+//DESCRIPTION Shuts every node down in order; what does not shut down is left running and named.
 //DESCRIPTION Example: ./jbang stop-all.java --destroy
 //JAVA 17+
 //MAIN StopAll
@@ -43,7 +43,9 @@
 //SOURCES lib/Sessions.java
 //SOURCES lib/Shutdown.java
 //SOURCES lib/SnapshotSet.java
+//SOURCES lib/Ssh.java
 //SOURCES lib/SshKey.java
+//SOURCES lib/Stall.java
 //SOURCES lib/StateFolder.java
 //SOURCES lib/Subnet.java
 //SOURCES lib/Suspension.java
@@ -84,10 +86,14 @@ import picocli.CommandLine.Option;
 
 @Command(
     name = "stop-all",
-    description = "Stops every node in order: power button, then QEMU's quit, then kill.",
+    description =
+        "Shuts every node down in order; what does not shut down is left running and named.",
     footer = {
       "",
       "Example: ./jbang stop-all.java --destroy",
+      "",
+      "The power button is pressed; if QEMU does not answer, the guest is powered off over SSH. "
+          + "--kill ends a node that takes neither: QEMU's quit, then SIGTERM, then SIGKILL.",
       "",
       "Disks and keys stay, so that launch-all.java starts the same nodes again. "
           + "--destroy cuts the nodes' power and removes these files too: it lists them, and asks "
@@ -98,6 +104,11 @@ class StopAll implements Callable<Integer> {
 
   @Option(names = "--destroy", description = "Remove the nodes' disks, seeds and keys as well.")
   private boolean destroy;
+
+  @Option(
+      names = "--kill",
+      description = "End what does not shut down, which loses what its guest has not written.")
+  private boolean kill;
 
   @Option(
       names = "--suspend",
@@ -112,6 +123,9 @@ class StopAll implements Callable<Integer> {
   public Integer call() {
     if (suspend && destroy) {
       throw new Problem("--suspend saves nodes, --destroy removes them", "give one of the two");
+    }
+    if (suspend && kill) {
+      throw new Problem("--suspend saves nodes, --kill ends them", "give one of the two");
     }
     Terminal terminal = Terminal.current();
     Layout layout = options.layout();
@@ -137,11 +151,13 @@ class StopAll implements Callable<Integer> {
       if (destroy && !options.isPartial()) {
         Remains.refuseOthersThatRun(layout, nodes); // before the first one's power is cut
       }
-      Shutdown shutdown = new Shutdown(layout, terminal);
+      Shutdown shutdown = new Shutdown(cluster, layout, terminal);
       if (suspend) {
         shutdown.suspend(nodes);
       } else if (destroy) {
         shutdown.cut(nodes);
+      } else if (kill) {
+        shutdown.kill(nodes);
       } else {
         shutdown.stop(nodes);
       }

@@ -21,6 +21,13 @@ import java.util.function.Consumer;
 public record Admission(Cluster cluster, Layout layout, int places) {
   private static final Duration START = Duration.ofSeconds(10);
   private static final Duration END = Duration.ofSeconds(5);
+
+  /**
+   * A guest that is so long without a word on its console, and that nobody reaches, gives its place
+   * to the next.
+   */
+  private static final Duration SILENCE = Duration.ofSeconds(60);
+
   private static final Duration CLOCK = Duration.ofSeconds(20);
 
   /**
@@ -89,10 +96,16 @@ public record Admission(Cluster cluster, Layout layout, int places) {
 
   private Optional<Problem> awaitStarted(Node node) {
     Vm vm = Vm.of(node, layout);
-    return Wait.until(START, () -> vm.alive() && vm.status().isPresent())
-        ? Optional.empty()
-        : Optional.of(
-            new Problem(
+    if (Wait.until(START, () -> vm.alive() && vm.status().isPresent())) {
+      return Optional.empty();
+    }
+    return Optional.of(
+        vm.alive()
+            ? new Problem(
+                "%s: QEMU does not answer on %s".formatted(node.name(), vm.files().qmp()),
+                "try again; or have its guest power off, and launch it: stop-all.java --only "
+                    + node.name())
+            : new Problem(
                 node.name() + ": QEMU did not start",
                 "its pane shows why: tmux attach -t " + cluster.vmsSession()));
   }
@@ -185,7 +198,8 @@ public record Admission(Cluster cluster, Layout layout, int places) {
         }
       }
       Readiness.of(node, cluster, layout)
-          .await(Stage.READY, stage -> progress.reached(node, stage, stage == Stage.READY));
+          .await(
+              Stage.READY, SILENCE, stage -> progress.reached(node, stage, stage == Stage.READY));
     } catch (RuntimeException e) {
       progress.failed(node); // ssh-all says why
     } finally {

@@ -5,6 +5,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.Comparator;
 import java.util.EnumMap;
+import java.util.HexFormat;
 import java.util.Map;
 import java.util.regex.Pattern;
 
@@ -29,6 +30,9 @@ public final class GuestClock {
 
   /** In cloud-init's status.json, the end of each of its stages. */
   private static final Pattern FINISHED = Pattern.compile("\"finished\": ([0-9]+[.][0-9]+)");
+
+  /** Less than that may be what an answer took on its way. */
+  private static final Duration TOLERANCE = Duration.ofSeconds(2);
 
   private GuestClock() {}
 
@@ -82,23 +86,56 @@ public final class GuestClock {
   }
 
   /**
-   * {@return how far the guest's clock is behind this host's; negative if it is ahead, zero if it
-   * did not tell}
+   * {@return how far the guest's clock is behind this host's at least; negative if it is ahead,
+   * zero if it may be right or did not tell}
    *
-   * @param out as of {@link #read}
+   * @param out ends with what {@link #clock} printed
+   * @param asked no later than the guest read its clock
+   * @param received no earlier than that
    */
-  public static Duration behind(String out, Instant received) {
+  public static Duration behind(String out, Instant asked, Instant received) {
     String[] words = told(out);
     if (words.length == 0) {
       return Duration.ZERO;
     }
-    BigDecimal now = new BigDecimal(words[1]);
-    return Duration.ofMillis(received.toEpochMilli() - now.movePointRight(3).longValue());
+    Instant guest = Instant.ofEpochMilli(new BigDecimal(words[1]).movePointRight(3).longValue());
+    return guest.isBefore(asked)
+        ? Duration.between(guest, asked)
+        : guest.isAfter(received) ? Duration.between(guest, received) : Duration.ZERO;
   }
 
-  /** {@return what sets the guest's clock to this host's time, for the guest's shell} */
-  public static String set(Instant now) {
-    return "sudo date --set=@%d.%03d".formatted(now.getEpochSecond(), now.getNano() / 1_000_000);
+  /** {@return whether a guest's clock is so wrong that it is to be set} */
+  public static boolean isWrong(Duration behind) {
+    return behind.abs().compareTo(TOLERANCE) > 0;
+  }
+
+  /** {@return what is wrong with a guest's clock, for a reader} */
+  public static String words(Duration behind) {
+    return "%d s %s".formatted(behind.abs().toSeconds(), behind.isNegative() ? "ahead" : "behind");
+  }
+
+  /**
+   * {@return what sets the guest's clock to this host's time, for the guest's shell, and gives it
+   * random numbers of its own}
+   *
+   * <p>A guest that has lost time may have gone on from a saved state, and not for the first time:
+   * its kernel's random numbers would be those of the last time. Only a system call makes the
+   * kernel use what it is given at once (random(4): RNDADDENTROPY and RNDRESEEDCRNG). Perl makes
+   * it, as it is in every Debian and Ubuntu and starts ten times sooner than Python; without it the
+   * kernel uses them within a minute.
+   *
+   * @param random secret bytes, which the shell passes on by a pipe: {@code sudo} logs arguments
+   */
+  public static String set(Instant now, byte[] random) {
+    String reseed =
+        "open F,q(>),q(/dev/urandom);ioctl F,0x40085203,pack(q(iiH*),%d,%d,<STDIN>);ioctl F,0x5207,0"
+            .formatted(8 * random.length, random.length);
+    return "printf %%s %s | sudo sh -c \"date --set=@%d.%03d; perl -e '%s' || cat > /dev/urandom\""
+        .formatted(
+            HexFormat.of().formatHex(random),
+            now.getEpochSecond(),
+            now.getNano() / 1_000_000,
+            reseed);
   }
 
   /** The words that {@link #clock} printed, the last line; none if it did not tell the time. */

@@ -53,7 +53,8 @@ public record LanPort(Vm vm, LanSwitch lan) {
     } catch (IOException e) {
       throw new Problem(
           "%s cannot be connected to the LAN: %s".formatted(vm.node().name(), e.getMessage()),
-          "stop and launch it: stop-all.java --only " + vm.node().name(),
+          "try again; or have its guest power off, and launch it: stop-all.java --only "
+              + vm.node().name(),
           e);
     }
   }

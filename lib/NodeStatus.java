@@ -42,10 +42,11 @@ public record NodeStatus(
     Vm vm = Vm.of(node, layout);
     Optional<ProcessHandle> process = vm.process();
     Network.Endpoint ssh = cluster.network().ssh(node);
-    String stage = process.isEmpty() ? Stage.STOPPED.word() : stage(vm, node, cluster, layout);
+    Look look =
+        process.isEmpty() ? new Look(Stage.STOPPED.word()) : look(vm, node, cluster, layout);
     return new NodeStatus(
         node.name(),
-        stage,
+        look.stage,
         process
             .flatMap(qemu -> qemu.info().startInstant())
             .map(start -> Duration.between(start, Instant.now()).toSeconds())
@@ -53,35 +54,47 @@ public record NodeStatus(
         node.address(),
         ssh.toString(),
         process.map(ProcessHandle::pid).orElse(null),
-        trouble(vm, stage, cluster, layout),
+        trouble(vm, look, cluster, layout),
         BootRecord.of(layout.node(node)).spans());
   }
 
-  private static String trouble(Vm vm, String stage, Cluster cluster, Layout layout) {
-    if (Stall.is(stage)) {
+  /** A stage, and how far the clock is behind, as of {@link Readiness.Look}. */
+  private record Look(String stage, Duration behind) {
+    Look(String stage) {
+      this(stage, Duration.ZERO);
+    }
+  }
+
+  private static String trouble(Vm vm, Look look, Cluster cluster, Layout layout) {
+    if (Stall.is(look.stage)) {
       return new Stall(vm.node(), vm.files().disk()).words()
           + "; free some, then launch-all.java lets it go on";
     }
     boolean switched = cluster.network() instanceof Network.User;
-    return switched && new LanPort(vm, new LanSwitch(layout.lan())).lost()
-        ? "off the LAN: its switch has ended; launch-all.java starts it and connects the nodes"
+    if (switched && new LanPort(vm, new LanSwitch(layout.lan())).lost()) {
+      return "off the LAN: its switch has ended; launch-all.java starts it and connects the nodes";
+    }
+    return GuestClock.isWrong(look.behind)
+        ? "its clock is %s; launch-all.java sets it".formatted(GuestClock.words(look.behind))
         : null;
   }
 
-  private static String stage(Vm vm, Node node, Cluster cluster, Layout layout) {
+  private static Look look(Vm vm, Node node, Cluster cluster, Layout layout) {
     String status = vm.status().orElse("unknown");
     return switch (status) {
       case "running" -> running(node, cluster, layout);
-      case "prelaunch" -> Stage.QUEUED.word();
-      default -> status;
+      case "prelaunch" -> new Look(Stage.QUEUED.word());
+      default -> new Look(status);
     };
   }
 
-  private static String running(Node node, Cluster cluster, Layout layout) {
+  private static Look running(Node node, Cluster cluster, Layout layout) {
     try {
-      return Readiness.of(node, cluster, layout).now().word();
+      Readiness.Look look = Readiness.of(node, cluster, layout).now();
+      return new Look(look.stage().word(), look.behind());
     } catch (Problem problem) {
-      return "refused"; // another key or user than the cluster's; ssh-all --ready says which
+      return new Look(
+          "refused"); // another key or user than the cluster's; ssh-all --ready says which
     }
   }
 

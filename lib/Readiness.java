@@ -4,7 +4,9 @@ package lib;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.security.SecureRandom;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayDeque;
@@ -41,7 +43,7 @@ public record Readiness(
    */
   private static final Instant RECENTLY = Instant.now().minusSeconds(60);
 
-  private static final Duration CLOCK = Duration.ofSeconds(2);
+  private static final Duration FOREVER = Duration.ofDays(1); // the rungs have limits of their own
   private static final Duration LOGIN = Duration.ofSeconds(20);
   private static final int MOST_ERRORS = 8;
   private static final int LONGEST = 1000; // characters
@@ -61,6 +63,24 @@ public record Readiness(
           + " < /run/cloud-init/status.json; "
           + GuestClock.clock();
 
+  /** Prints cloud-init's status and the clock; fails if cloud-init is not done. */
+  private static final String LOOK =
+      "[ -e /run/cloud-init/result.json ] && cat /run/cloud-init/status.json; code=$?; "
+          + GuestClock.clock()
+          + "; exit $code";
+
+  /**
+   * How far a node is right now.
+   *
+   * @param behind how far its clock is behind this host's; negative if it is ahead, zero if it is
+   *     right or unknown
+   */
+  public record Look(Stage stage, Duration behind) {
+    private Look(Stage stage) {
+      this(stage, Duration.ZERO);
+    }
+  }
+
   /** {@return the ladder of a node} */
   public static Readiness of(Node node, Cluster cluster, Layout layout) {
     Vm vm = Vm.of(node, layout);
@@ -77,6 +97,15 @@ public record Readiness(
    * @throws Problem naming node, stage, seconds, last console lines and log, if it does not
    */
   public void await(Stage goal, Consumer<Stage> reached) {
+    await(goal, FOREVER, reached);
+  }
+
+  /**
+   * The same, and gives a guest up that nobody can reach and that has nothing new to say.
+   *
+   * @param silence how long its console may show nothing new until SSH answers
+   */
+  public void await(Stage goal, Duration silence, Consumer<Stage> reached) {
     BootRecord record = BootRecord.of(vm.files());
     if (!vm.alive()) {
       throw vm.ended();
@@ -98,7 +127,18 @@ public record Readiness(
       await(
           Stage.SSH,
           Duration.ofMinutes(2),
-          () -> greeted(greetings, began) ? Optional.of(true) : Optional.empty());
+          () -> {
+            if (greeted(greetings, began)) {
+              return Optional.of(true);
+            }
+            if (silentSince(began).compareTo(Instant.now().minus(silence)) < 0) {
+              throw late(
+                  Stage.SSH,
+                  "nobody answers, and no word on its console for %d s"
+                      .formatted(silence.toSeconds()));
+            }
+            return Optional.empty();
+          });
       record.ended(Leg.SSHD, Instant.now());
     }
     reached.accept(Stage.SSH);
@@ -110,9 +150,9 @@ public record Readiness(
       reached.accept(Stage.CLOUD_INIT);
       String said = awaitCloudInit(ssh);
       Instant received = Instant.now();
-      boolean stopped = GuestClock.behind(said, received).abs().compareTo(CLOCK) > 0;
+      boolean stopped = GuestClock.isWrong(GuestClock.behind(said, received, received));
       if (stopped) {
-        ssh.run(GuestClock.set(Instant.now()), LOGIN); // it was suspended, or the host slept
+        setClock(ssh); // it was suspended, or the host slept
       }
       reached.accept(Stage.READY);
       Instant reported = Instant.now();
@@ -133,30 +173,78 @@ public record Readiness(
    *
    * @throws Problem if it shows another host key or refuses the login
    */
-  public Stage now() {
+  public Look now() {
     if (!vm.alive()) {
-      return Stage.STOPPED;
+      return new Look(Stage.STOPPED);
     }
     if (vm.isQueued()) {
-      return Stage.QUEUED;
+      return new Look(Stage.QUEUED);
     }
-    return silent() ? Stage.BOOTING : Turn.of(vm, this::asked);
+    return silent() ? new Look(Stage.BOOTING) : Turn.of(vm, this::asked);
   }
 
-  private Stage asked() {
+  private Look asked() {
     if (!Ssh.greets(endpoint, longer(GREETING))) { // one look, so a patient one
-      return Stage.BOOTING;
+      return new Look(Stage.BOOTING);
     }
     try (Ssh ssh = Ssh.login(endpoint, user, hostKey(), identity, LOGIN)) {
-      Ssh.Result done =
-          ssh.run("[ -e /run/cloud-init/result.json ] && cat /run/cloud-init/status.json", LOGIN);
-      if (done.exit() != 0) {
-        return Stage.CLOUD_INIT;
+      Instant asked = Instant.now();
+      Ssh.Result look = ssh.run(LOOK, LOGIN);
+      Duration behind = GuestClock.behind(look.out(), asked, Instant.now());
+      if (look.exit() != 0) {
+        return new Look(Stage.CLOUD_INIT, behind);
       }
-      return errors(done.out()).isEmpty() ? Stage.READY : Stage.FAILED;
+      return new Look(errors(look.out()).isEmpty() ? Stage.READY : Stage.FAILED, behind);
     } catch (IOException e) {
-      return Stage.SSH;
+      return new Look(Stage.SSH);
     }
+  }
+
+  /**
+   * Sets the clocks of guests that run and have lost time, as when the host slept, and says which.
+   * A guest that does not answer is left alone.
+   */
+  public static void setClocks(
+      List<Node> nodes, Cluster cluster, Layout layout, Terminal terminal) {
+    List<Node> running =
+        nodes.stream()
+            .filter(node -> Vm.of(node, layout).status().filter("running"::equals).isPresent())
+            .toList();
+    EachNode.run(
+        running,
+        node -> {
+          Readiness readiness = of(node, cluster, layout);
+          Duration behind = Turn.of(readiness.vm, readiness::setWrongClock);
+          if (GuestClock.isWrong(behind)) {
+            terminal.line(
+                "%s: its clock was %s, and is set", node.name(), GuestClock.words(behind));
+          }
+        });
+  }
+
+  /** How far the clock was behind; zero as of {@link Look}. */
+  private Duration setWrongClock() {
+    // who was never seen ready may have no SSH at all, and is not waited for
+    boolean patient = BootRecord.of(vm.files()).readySince(Instant.EPOCH);
+    try (Ssh.Greeting greeting =
+            Ssh.Greeting.await(endpoint, patient ? longer(GREETING) : GREETING);
+        Ssh ssh = Ssh.login(greeting, user, hostKey(), identity, LOGIN)) {
+      Instant asked = Instant.now();
+      String said = ssh.run(GuestClock.clock(), LOGIN).out();
+      Duration behind = GuestClock.behind(said, asked, Instant.now());
+      if (GuestClock.isWrong(behind)) {
+        setClock(ssh);
+      }
+      return behind;
+    } catch (IOException | Problem e) {
+      return Duration.ZERO; // ssh-all says what is wrong with it
+    }
+  }
+
+  private static void setClock(Ssh ssh) throws IOException {
+    byte[] random = new byte[32];
+    new SecureRandom().nextBytes(random);
+    ssh.run(GuestClock.set(Instant.now(), random), LOGIN);
   }
 
   private void awaitTurn(Consumer<Stage> reached) {
@@ -183,6 +271,16 @@ public record Readiness(
    */
   private boolean silent() {
     return vm.files().console().toFile().length() == 0;
+  }
+
+  /** When its console had something new, or it began, if that was later. */
+  private Instant silentSince(Instant began) {
+    try {
+      Instant word = Files.getLastModifiedTime(vm.files().console()).toInstant();
+      return word.isAfter(began) ? word : began;
+    } catch (IOException e) {
+      return began; // there is none
+    }
   }
 
   /**

@@ -130,6 +130,11 @@ public record Vm(Node node, Layout.Files files) {
     tell("quit");
   }
 
+  /** Has QEMU end in order by a signal, as {@link #quit}, for when it does not answer. */
+  public void terminate() {
+    process().ifPresent(ProcessHandle::destroy);
+  }
+
   /** Kills QEMU; only ever the process that holds the pid file's lock. */
   public void kill() {
     process().ifPresent(ProcessHandle::destroyForcibly);

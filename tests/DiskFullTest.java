@@ -93,6 +93,9 @@ class DiskFullTest {
     tiny.run("launch-all")
         .exitedWith(1)
         .complains("worker0", "free at least 64 MiB there, then run launch-all.java");
+    tiny.run("stop-all", "--only", "worker0")
+        .exitedWith(1)
+        .complains("worker0 still runs: paused, as the file system of", "stop-all.java --kill");
 
     room();
     tiny.run("launch-all").succeeded().quiet().prints("worker0 goes on: its disk has room again");

@@ -18,6 +18,7 @@ import lib.BootRecord;
 import lib.Commands;
 import lib.Leg;
 import lib.Node;
+import lib.Qmp;
 import lib.Vm;
 import lib.Wait;
 import org.junit.jupiter.api.AfterAll;
@@ -438,6 +439,30 @@ class EndToEndTest {
     real.ssh("worker0", "sudo systemctl stop flood");
   }
 
+  @Test
+  @Order(3)
+  @Fault(
+      value = "the host slept, or a VM was halted: its guest's clock is behind for good",
+      promise = "status says by how much; launch-all sets it")
+  void aClockThatIsBehindIsSet() throws IOException {
+    Vm vm = Vm.of(real.cluster().node("worker0"), real.layout());
+    try (Qmp qmp = Qmp.connect(vm.files().qmp(), Duration.ofSeconds(5))) {
+      qmp.execute("stop");
+      Wait.until(Duration.ofSeconds(9), () -> false); // that is how long it loses
+      qmp.execute("cont");
+    }
+    Commands.Result status = real.script("status");
+    assertThat(status.out())
+        .containsPattern("worker0: its clock is \\d+ s behind; launch-all.java sets it");
+
+    Commands.Result again = real.script("launch-all");
+    assertThat(again.exit()).as(again.err()).isZero();
+    assertThat(again.out())
+        .containsPattern("worker0: its clock was \\d+ s behind, and is set")
+        .doesNotContain("gateway: its clock");
+    assertThat(real.script("status").out()).doesNotContain("its clock");
+  }
+
   /** By UEFI firmware this time, and at the end by BIOS: both boot loaders of the image. */
   private static void boots(String how) throws IOException {
     Files.writeString(real.folder().resolve("cluster.yaml"), CONFIG + "boot: " + how + "\n");
@@ -478,13 +503,18 @@ class EndToEndTest {
 
   @Test
   @Order(6)
-  void stoppingLeavesNothingRunning() {
+  @Fault(
+      value = "a VM's QMP socket is gone, as when /tmp was cleaned, under a real guest",
+      promise = "stop-all powers it off over SSH")
+  void stoppingLeavesNothingRunning() throws IOException {
     List<ProcessHandle> before =
         pids().values().stream().map(pid -> ProcessHandle.of(pid).orElseThrow()).toList();
     assertThat(before).hasSize(3);
+    Files.delete(real.layout().node(real.cluster().node("worker0")).qmp());
     Commands.Result stop = real.script("stop-all");
     assertThat(stop.exit()).as(stop.err()).isZero();
     assertThat(stop.out().lines().filter(line -> line.contains("powered down"))).hasSize(3);
+    assertThat(stop.out()).contains("worker0      powered down over SSH ");
     Gone.await(before);
     assertThat(real.tmux("list-sessions")).doesNotContain("e2e-");
     Argv lan = Argv.of("pgrep", "-a", "-f", real.layout().lan().toString());

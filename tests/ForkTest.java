@@ -7,7 +7,9 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
+import java.util.TreeSet;
 import lib.Argv;
 import lib.Commands;
 import lib.Layout;
@@ -179,6 +181,31 @@ class ForkTest {
   @Test
   @Order(4)
   @Fault(
+      value = "a snapshot that is restored twice: the kernel's random numbers are saved in it",
+      promise = "each time the guest gets others, before it counts as ready")
+  void eachRestoreHasRandomNumbersOfItsOwn() {
+    // else the kernel would soon do so by itself: once a minute
+    real.ssh("control0", "sudo perl -e 'open F,q(>),q(/dev/urandom); ioctl F,0x5207,0'");
+    assertThat(real.script("snapshot-all", "random").exit()).isZero();
+    Set<String> seen = new TreeSet<>();
+    for (int i = 0; i < 2; i++) {
+      Commands.Result restore = real.script("snapshot-all", "random", "--restore", "--yes");
+      assertThat(restore.exit()).as(restore.err()).isZero();
+      Commands.Result again = launch("launch-all");
+      assertThat(again.exit()).as(again.err() + again.out()).isZero();
+      String draw = "import os\nfor i in range(2000): print(os.urandom(16).hex())";
+      List<String> drawn = real.ssh("control0", "python3 -c '%s'".formatted(draw)).lines().toList();
+      assertThat(drawn).hasSize(2000).doesNotContainAnyElementsOf(seen);
+      seen.addAll(drawn);
+    }
+    assertThat(real.script("snapshot-all", "random", "--remove").exit()).isZero();
+    assertThat(launch("launch-all").exit()).isZero();
+    assertClocksAreRight();
+  }
+
+  @Test
+  @Order(5)
+  @Fault(
       value = "a saved state that is cut off",
       promise = "the node boots from its disk, with its files, and a line says so")
   void aDamagedStateIsNotTakenUp() throws IOException {
@@ -201,7 +228,7 @@ class ForkTest {
   }
 
   @Test
-  @Order(5)
+  @Order(6)
   void theTemplateServesTheNextCluster() {
     Map<String, String> before = ofEach("cat /etc/machine-id");
     assertThat(real.script("stop-all", "--destroy", "--yes").exit()).isZero();
@@ -212,7 +239,7 @@ class ForkTest {
   }
 
   @Test
-  @Order(6)
+  @Order(7)
   @Fault(
       value = "cloud-init fails in a real guest, here a command of its role",
       promise = "ssh-all --ready ends with 1 and cloud-init's words; the node can be logged in to")

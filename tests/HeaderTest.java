@@ -38,10 +38,10 @@ class HeaderTest {
           "BootRecord Commands EachNode EthernetSwitch Meter Qmp RecipeFiles Wait WebProxy",
           "Lock SavedState",
           "Abandoned HostSurvey LanSwitch Plan QemuImg Sessions Ssh Terminal Tool Trial Vm",
-          "StateFolder Suspension Turn",
+          "Stall StateFolder Suspension Turn",
           "ClusterRecord",
           "DebianBuilt Download ImageMaker LanPort Probe Progress Provision Readiness"
-              + " RoleFiles Shutdown SnapshotSet Stall VmSession",
+              + " RoleFiles Shutdown SnapshotSet VmSession",
           "Admission BaseImage Changes ImageDownload ImageImport ImageOptions NodeStatus Options"
               + " Preflight ReadyAll Remains SshSession",
           "Bake ImageBuild ImageStore",

@@ -19,6 +19,9 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import lib.Argv;
 import lib.Boot;
 import lib.Cluster;
@@ -173,6 +176,35 @@ class NeverReadyTest {
       // a tenth: two seconds for a login, which is enough on a slow machine too
       assertThat(problem(endless, server.identity(), 1 / 10.0))
           .contains("worker0: stage ready: ", "not done within 30 s", files.console().toString());
+    }
+  }
+
+  @Test
+  @Fault(
+      value = "guests without SSH hold all places of a launch, where the host only emulates",
+      promise =
+          "a guest that nobody reaches and whose console is silent for a minute gives its place to"
+              + " the next; launch-all ends")
+  void silentGuestsGiveTheirPlacesToOthers() throws IOException {
+    int places = Runtime.getRuntime().availableProcessors();
+    try (TinyCluster tiny = TinyCluster.make()) {
+      Path config = tiny.folder().resolve("cluster.yaml");
+      String workers = "worker:  {count: ";
+      String more = workers + 2 * places;
+      Files.writeString(config, Files.readString(config).replace(workers + 1, more));
+      String nodes =
+          IntStream.range(0, 2 * places)
+              .mapToObj(i -> "worker" + i)
+              .collect(Collectors.joining(","));
+      long start = System.nanoTime();
+      CommandResult launch = tiny.run("launch-all", "--only", nodes).succeeded();
+      assertThat(tiny.vm("worker0").emulated()).isEqualTo(launch.out().contains("boot at a time"));
+      assertThat((System.nanoTime() - start) / 1e9).isLessThan(110);
+      String status = tiny.run("status", "--only", nodes).succeeded().out();
+      assertThat(status).doesNotContain("queued", "stopped");
+      if (tiny.vm("worker0").emulated()) {
+        assertThat(launch.out()).containsPattern("(?m)^worker0 +failed");
+      }
     }
   }
 

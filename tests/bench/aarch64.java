@@ -18,6 +18,7 @@
 //SOURCES ../../lib/DebianBuilt.java
 //SOURCES ../../lib/Digest.java
 //SOURCES ../../lib/Disk.java
+//SOURCES ../../lib/EachNode.java
 //SOURCES ../../lib/EthernetSwitch.java
 //SOURCES ../../lib/Firmware.java
 //SOURCES ../../lib/Forward.java
