@@ -88,7 +88,8 @@ import picocli.CommandLine.Parameters;
       "Example: ./jbang snapshot-all.java before-chapter-5",
       "",
       "Nodes that run are suspended for it; launch-all.java goes on. With --restore, what they "
-          + "did since then is lost, and launch-all.java goes on from the snapshot."
+          + "did since then is lost, and launch-all.java goes on from the snapshot. With --remove, "
+          + "they just run on."
     })
 class SnapshotAll implements Callable<Integer> {
   @Mixin private Options options;
@@ -135,25 +136,38 @@ class SnapshotAll implements Callable<Integer> {
       throw new Problem("there is no node in " + layout.state(), "launch-all.java makes them");
     }
     Preflight.tools(terminal, options.yes(), List.of(Tool.QEMU_IMG));
+    check(set, cluster, nodes);
     if (restore && !options.yes() && !terminal.confirm("Lose what the nodes did since then?")) {
       throw new Problem("nothing was changed", "answer yes, or give --yes");
     }
     try (Lock lock = Lock.take(layout)) {
+      check(set, cluster, nodes); // now that nobody changes anything
       if (restore) {
-        new Shutdown(cluster, layout, terminal).cut(nodes);
+        new Shutdown(cluster, layout, terminal).cut(set.checkRestore(cluster));
         set.restore(cluster);
         terminal.line("all nodes are back at %s; launch-all.java goes on there", name);
         return 0;
       }
-      new Shutdown(cluster, layout, terminal).suspend(nodes);
       if (remove) {
         set.remove(nodes);
-        terminal.line("removed %s; launch-all.java goes on", name);
-      } else {
-        set.make(nodes);
-        terminal.line("kept as %s; launch-all.java goes on", name);
+        terminal.line("removed %s", name);
+        return 0;
       }
+      new Shutdown(cluster, layout, terminal).suspend(nodes);
+      set.make(nodes);
+      terminal.line("kept as %s; launch-all.java goes on", name);
       return 0;
+    }
+  }
+
+  /** Before anything is stopped. */
+  private void check(SnapshotSet set, Cluster cluster, List<Node> nodes) {
+    if (restore) {
+      set.checkRestore(cluster);
+    } else if (remove) {
+      set.checkRemove(nodes);
+    } else {
+      set.checkMake(nodes);
     }
   }
 }

@@ -77,6 +77,7 @@ import lib.Options;
 import lib.Problem;
 import lib.Remains;
 import lib.Shutdown;
+import lib.Suspension;
 import lib.Terminal;
 import lib.Vm;
 import lib.VmSession;
@@ -115,6 +116,11 @@ class StopAll implements Callable<Integer> {
       description = "Save what each node is doing; launch-all.java goes on there.")
   private boolean suspend;
 
+  @Option(
+      names = "--discard",
+      description = "Give up what --suspend saved; the nodes boot from their disks then.")
+  private boolean discard;
+
   public static void main(String... arguments) {
     System.exit(Options.run(new StopAll(), arguments));
   }
@@ -127,10 +133,16 @@ class StopAll implements Callable<Integer> {
     if (suspend && kill) {
       throw new Problem("--suspend saves nodes, --kill ends them", "give one of the two");
     }
+    if (discard && (suspend || destroy || kill)) {
+      throw new Problem("--discard only gives up what was saved", "give it alone");
+    }
     Terminal terminal = Terminal.current();
     Layout layout = options.layout();
     Cluster cluster = ClusterRecord.existing(options.cluster(), layout);
     List<Node> nodes = options.existing(cluster, layout);
+    if (discard) {
+      return discard(terminal, layout, nodes);
+    }
     Remains remains = remains(layout, nodes);
     if (options.dryRun()) {
       nodes.stream()
@@ -169,6 +181,35 @@ class StopAll implements Callable<Integer> {
       if (destroy) {
         remove(terminal, layout, nodes);
       }
+    }
+    return 0;
+  }
+
+  /** Nodes that run have nothing saved, or are about to go on from it. */
+  private int discard(Terminal terminal, Layout layout, List<Node> nodes) {
+    List<Suspension> saved =
+        nodes.stream()
+            .map(node -> Suspension.of(node, layout))
+            .filter(suspension -> suspension.isSaved() && !suspension.vm().alive())
+            .toList();
+    if (saved.isEmpty()) {
+      terminal.line("nothing to give up: no node is suspended");
+      return 0;
+    }
+    saved.forEach(
+        suspension ->
+            terminal.line(
+                (options.dryRun() ? "# gives up " : "will give up ") + suspension.words()));
+    if (options.dryRun()) {
+      return 0;
+    }
+    if (!options.yes() && !terminal.confirm("Lose that?")) {
+      throw new Problem("nothing was given up", "answer yes, or give --yes");
+    }
+    try (Lock lock = Lock.take(layout)) {
+      saved.stream()
+          .filter(suspension -> !suspension.vm().alive()) // as before
+          .forEach(Suspension::discard);
     }
     return 0;
   }

@@ -19,6 +19,8 @@ import java.util.function.Consumer;
  * @param places how many may boot at a time
  */
 public record Admission(Cluster cluster, Layout layout, int places) {
+  private static final String KEPT =
+      "the state is kept: run the same again, or give it up with stop-all.java --discard --only %s";
   private static final Duration START = Duration.ofSeconds(10);
   private static final Duration END = Duration.ofSeconds(5);
 
@@ -54,20 +56,31 @@ public record Admission(Cluster cluster, Layout layout, int places) {
    *
    * @param nodes those whose QEMU runs
    * @param later those whose QEMU does not run yet
-   * @param start starts a node's QEMU anew, which does not take up a saved state again
-   * @throws Problem naming each node whose QEMU did not start, after all others went
+   * @param start starts a node's QEMU anew
+   * @throws Problem naming each node whose QEMU did not start, or did not take its saved state,
+   *     after all others went
    */
   public void letGoAll(
       List<Node> nodes, List<Later> later, Consumer<Node> start, Terminal terminal) {
     List<Problem> problems = Collections.synchronizedList(new ArrayList<>());
     List<Node> waiting = new ArrayList<>();
     for (Node node : nodes) {
-      awaitStarted(node).ifPresentOrElse(problems::add, () -> waiting.add(node));
+      Optional<Problem> problem = awaitStarted(node);
+      if (problem.isPresent() && isFork(node) && session().hasEnded(node.name())) {
+        problem = startFromDisk(node, start, terminal);
+      }
+      problem.ifPresentOrElse(problems::add, () -> waiting.add(node));
     }
     waiting.removeIf(node -> !Vm.of(node, layout).isQueued());
-    boolean resumed = waiting.stream().anyMatch(node -> suspension(node).isTaken());
+    boolean resumed = waiting.stream().anyMatch(node -> suspension(node).isSaved());
     if (waiting.size() <= places && later.isEmpty() && !resumed) {
-      waiting.forEach(node -> letGo(node, start, terminal));
+      for (Node node : waiting) {
+        try {
+          letGo(node, start, terminal);
+        } catch (Problem problem) {
+          problems.add(problem);
+        }
+      }
     } else {
       takeTurns(waiting, later, start, terminal, problems);
     }
@@ -76,18 +89,58 @@ public record Admission(Cluster cluster, Layout layout, int places) {
     }
   }
 
-  /** Lets a node's VM go as soon as its QEMU runs, if it has a saved state to load. */
-  public void loadLater(Node node) {
+  /**
+   * Lets a node's VM go as soon as its QEMU runs, if it has a saved state to load.
+   *
+   * @param terminal gets a line if that fails; QEMU ends then, and has said why
+   */
+  public void loadLater(Node node, Terminal terminal) {
     if (Files.exists(layout.node(node).incoming())) {
       daemon(
               () -> {
-                if (awaitStarted(node).isEmpty()) {
+                try {
+                  awaitStarted(node).ifPresent(Admission::fail);
                   Vm.of(node, layout).letGo();
-                  suspension(node).end();
+                } catch (Problem problem) {
+                  boolean fork = isFork(node) && !Vm.of(node, layout).alive();
+                  if (fork) {
+                    new Plan.Remove(layout.node(node).incoming()).run();
+                  }
+                  terminal.line(
+                      "%s; %s",
+                      problem.getMessage(),
+                      fork
+                          ? "run the same again: it boots from its disk"
+                          : KEPT.formatted(node.name()));
                 }
               })
           .start();
     }
+  }
+
+  /** Whether it has a template's memory to go on from, in which there is nothing of a person's. */
+  private boolean isFork(Node node) {
+    return Files.exists(layout.node(node).incoming()) && !suspension(node).isSaved();
+  }
+
+  /** Starts a fork that did not go on from its template's memory. */
+  private Optional<Problem> startFromDisk(Node node, Consumer<Node> start, Terminal terminal) {
+    terminal.line(
+        "%s: QEMU did not take its template's memory%s; it boots from its disk",
+        node.name(), pane(node));
+    Vm.of(node, layout).removeSaved();
+    start.accept(node);
+    return awaitStarted(node);
+  }
+
+  /** What QEMU said at last, for the middle of a line. */
+  private String pane(Node node) {
+    String tail = session().tail(node.name());
+    return tail.isEmpty() ? "" : " (" + tail + ")";
+  }
+
+  private VmSession session() {
+    return VmSession.of(cluster, layout, Terminal.current());
   }
 
   private Suspension suspension(Node node) {
@@ -106,27 +159,29 @@ public record Admission(Cluster cluster, Layout layout, int places) {
                 "try again; or have its guest power off, and launch it: stop-all.java --only "
                     + node.name())
             : new Problem(
-                node.name() + ": QEMU did not start",
-                "its pane shows why: tmux attach -t " + cluster.vmsSession()));
+                node.name() + ": QEMU did not start" + pane(node),
+                "its pane shows why: " + session().attach()));
   }
 
-  /** A VM whose saved state QEMU does not take boots from its disk. */
+  /** A saved state that QEMU does not take is kept; a template's memory can be done without. */
   private void letGo(Node node, Consumer<Node> start, Terminal terminal) {
     Vm vm = Vm.of(node, layout);
+    boolean fork = isFork(node);
     try {
       vm.letGo();
     } catch (Problem problem) {
-      if (!Files.exists(vm.files().taken()) || !Wait.until(END, () -> !vm.alive())) {
+      if (!fork && !suspension(node).isSaved() || !Wait.until(END, () -> !vm.alive())) {
         throw problem;
       }
-      terminal.line(
-          "%s: QEMU did not take its saved state (its pane shows why); it boots from its disk",
-          node.name());
-      start.accept(node);
-      awaitStarted(node).ifPresent(Admission::fail);
+      if (!fork) {
+        throw new Problem(
+            node.name() + ": QEMU did not take its saved state" + pane(node),
+            KEPT.formatted(node.name()),
+            problem);
+      }
+      startFromDisk(node, start, terminal).ifPresent(Admission::fail);
       vm.letGo();
     }
-    new Suspension(vm).end();
   }
 
   private void takeTurns(
@@ -146,7 +201,7 @@ public record Admission(Cluster cluster, Layout layout, int places) {
         Executors.newFixedThreadPool(Math.min(places, all.size()), Admission::daemon);
     try (Progress progress = new Progress(terminal, all)) {
       Consumer<Node> boot =
-          node -> turns.execute(() -> boot(node, start, terminal, gone, right, progress));
+          node -> turns.execute(() -> boot(node, start, terminal, gone, right, progress, problems));
       for (Later some : later) { // first, as others wait for them
         some.nodes().forEach(node -> progress.reached(node, Stage.TEMPLATE, false));
         turns.execute(
@@ -184,13 +239,17 @@ public record Admission(Cluster cluster, Layout layout, int places) {
       Terminal terminal,
       CountDownLatch gone,
       CountDownLatch right,
-      Progress progress) {
+      Progress progress,
+      List<Problem> problems) {
     boolean resumed = false;
     try {
       try {
         awaitStarted(node).ifPresent(Admission::fail);
-        resumed = suspension(node).isTaken();
+        resumed = suspension(node).isSaved();
         letGo(node, start, terminal);
+      } catch (Problem problem) {
+        problems.add(problem);
+        throw problem;
       } finally {
         gone.countDown();
         if (!resumed) {

@@ -128,15 +128,14 @@ public final class CloudInit {
     return tree;
   }
 
-  /** {@return {@code meta-data}: the instance-id that makes cloud-init do its work once a disk} */
-  public static String metaData(Cluster cluster, Node node) {
-    return Yaml.write(
-        ordered("instance-id", instance(cluster, node), "local-hostname", node.name()));
-  }
-
-  /** {@return a node's instance-id} */
-  public static String instance(Cluster cluster, Node node) {
-    return cluster.name() + "-" + node.name();
+  /**
+   * {@return {@code meta-data}}
+   *
+   * @param instance the instance-id, another one for each disk, as cloud-init does its work once
+   *     for each
+   */
+  public static String metaData(Node node, String instance) {
+    return Yaml.write(ordered("instance-id", instance, "local-hostname", node.name()));
   }
 
   /**

@@ -49,12 +49,14 @@ public final class Identity {
   /**
    * {@return the file's content}
    *
+   * @param instance the instance-id, as in {@link CloudInit#metaData}
    * @param login public key that may log in
    */
-  public static String json(Cluster cluster, Node node, Yaml role, String login, SshKey hostKey) {
+  public static String json(
+      Cluster cluster, Node node, String instance, Yaml role, String login, SshKey hostKey) {
     Map<String, Object> tree = new LinkedHashMap<>();
     tree.put("hostname", node.name());
-    tree.put("instance", CloudInit.instance(cluster, node));
+    tree.put("instance", instance);
     tree.put("user", cluster.user());
     tree.put("login", login + "\n");
     tree.put("host_key", hostKey.privateKey());

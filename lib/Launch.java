@@ -222,6 +222,7 @@ public final class Launch {
    * template of their role, where it is there.
    */
   public synchronized void files(List<Node> starting, Templates templates) {
+    Suspension.ready(starting, layout, this::command, host(), probe.qemuVersion());
     try (Lock lock = ImageStore.ofUser().lock(terminal); // nobody removes them meanwhile
         Lock other = templates.store().lock(terminal)) {
       base.orElseThrow().use(layout);

@@ -273,12 +273,12 @@ public record Layout(Path state, Path runtime) {
       return folder.resolve("launch.sh");
     }
 
-    /** {@return what QEMU goes on from in place of a boot, once: sourced by {@link #launch}} */
+    /** {@return what QEMU goes on from in place of a boot: sourced by {@link #launch}} */
     public Path incoming() {
       return folder.resolve("incoming.sh");
     }
 
-    /** {@return {@link #incoming} once it was taken; not used again} */
+    /** {@return what is written just before the guest goes on from {@link #incoming}} */
     public Path taken() {
       return folder.resolve("incoming.taken");
     }
@@ -286,6 +286,11 @@ public record Layout(Path state, Path runtime) {
     /** {@return the state of a suspended VM: memory and devices} */
     public Path suspended() {
       return folder.resolve("suspended");
+    }
+
+    /** {@return what {@link #suspended} is of: a QEMU that differs can't go on from it} */
+    public Path suspension() {
+      return folder.resolve("suspended.json");
     }
 
     /** {@return what the guest wrote to its console since QEMU started} */

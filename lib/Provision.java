@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
+import java.util.UUID;
 
 /**
  * Makes the files of nodes: keys, seeds, disks and launch scripts.
@@ -71,6 +72,9 @@ public record Provision(
     }
     if (!Files.exists(files.disk())) { // what a disk that is gone would have gone on from
       actions.add(new Plan.Remove(files.incoming()));
+      if (Files.exists(files.suspended())) {
+        actions.add(new Plan.Remove(files.suspended()));
+      }
       template
           .flatMap(Image::memory)
           .ifPresent(
@@ -107,13 +111,15 @@ public record Provision(
             image.packages(),
             key(layout.identity()).publicKey(),
             key(files.hostKey())));
-    contents.put(folder.resolve("meta-data"), CloudInit.metaData(cluster, node));
+    String instance = instance(node);
+    contents.put(folder.resolve("meta-data"), CloudInit.metaData(node, instance));
     contents.put(folder.resolve("network-config"), CloudInit.networkConfig(cluster, node));
     contents.put(
         folder.resolve(Identity.FILE),
         Identity.json(
             cluster,
             node,
+            instance,
             roles.get(node.role()),
             key(layout.identity()).publicKey(),
             key(files.hostKey())));
@@ -144,6 +150,17 @@ public record Provision(
     return actions;
   }
 
+  /**
+   * A random id that is made with the disk and stays as long as that: another cluster name or
+   * another folder must not have cloud-init do its work twice on one disk.
+   */
+  private String instance(Node node) {
+    Layout.Files files = layout.node(node);
+    return Files.exists(files.disk())
+        ? Vm.of(node, layout).instance().orElse(cluster.name() + "-" + node.name()) // as it was
+        : node.name() + "-" + UUID.randomUUID().toString().substring(24);
+  }
+
   private String fork(Node node, Image.Memory from) {
     return SavedState.incoming(
         from.devices(), Qemu.memory(host, node.size(), from.memory(), false));
@@ -156,15 +173,15 @@ public record Provision(
     # Boots %1$s: the exact command that kubenet runs. More arguments go to QEMU.
     set -eu
     umask 077
-    %2$sif mv %3$s %4$s 2> /dev/null; then . %4$s; else : > "$log"; fi
-    exec %5$s \\
+    here=$(dirname -- "$0")
+    %2$sif [ -f "$here/"%3$s ]; then . "$here/"%3$s; else : > "$log"; fi
+    exec %4$s \\
       "$@"
     """
         .formatted(
             node.name(),
             ConsoleLog.bound(files.console()),
-            Argv.quote(files.incoming().toString()),
-            Argv.quote(files.taken().toString()),
+            Argv.quote(files.incoming().getFileName().toString()),
             command(node).toShellLines());
   }
 

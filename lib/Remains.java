@@ -134,6 +134,7 @@ public record Remains(List<Path> paths, List<Path> strangers) {
             Stream.of(files.folder(), files.disk(), files.seed(), files.efiVariables()),
             Stream.of(files.launch(), files.console(), files.pid(), files.kernel(), files.initrd()),
             Stream.of(files.incoming(), files.taken(), files.suspended(), files.efiCode()),
+            Stream.of(files.suspension()),
             Stream.of(files.hostKey(), files.hostKeyPublic(), seed, files.timeline()),
             Stream.of("user-data", "meta-data", "network-config", Identity.FILE).map(seed::resolve))
         .flatMap(ours -> ours)

@@ -18,6 +18,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
@@ -116,22 +117,87 @@ public final class SavedState {
   }
 
   /**
-   * {@return shell commands for {@code incoming.sh}: QEMU starts with what was saved}
+   * {@return shell commands for {@code incoming.sh}: QEMU starts with the state that is beside that
+   * file, wherever the folder is by now}
    *
-   * @param file the state
    * @param more further arguments for QEMU
    */
+  public static String incoming(Layout.Files files, Argv more) {
+    return shell("\"$here/\"" + Argv.quote(files.suspended().getFileName().toString()), more);
+  }
+
+  /**
+   * {@return the same for a state that is elsewhere, a template's}
+   *
+   * @param file the state
+   */
   public static String incoming(Path file, Argv more) {
+    return shell(Argv.quote(file.toString()), more);
+  }
+
+  private static String shell(String file, Argv more) {
     return """
-    # What the VM goes on from. launch.sh takes this away before it starts QEMU: used twice, memory
-    # would not fit the disk any more. Over QMP kubenet has it loaded (migrate-incoming).
+    # What the VM goes on from; launch.sh is in $here. QEMU waits until kubenet has it loaded over
+    # QMP (migrate-incoming), and kubenet removes this file as soon as the guest goes on: used
+    # twice, memory would not fit the disk any more.
     exec %d< %s
-    set -- "$@"%s -incoming defer
+    set -- "$@" %s
     """
-        .formatted(
-            DESCRIPTOR,
-            Argv.quote(file.toString()),
-            more.toList().isEmpty() ? "" : " " + more.toShell());
+        .formatted(DESCRIPTOR, file, more.add("-S", "-incoming", "defer").toShell());
+  }
+
+  /**
+   * Notes that a guest is about to go on from its saved state, if it has one: the last step before
+   * {@code cont}.
+   *
+   * <p>Up to here nothing of the state was changed, so whoever is killed, the next start loads it
+   * again. From here on it counts as used, unless QEMU is dead and its disk still is, to the
+   * nanosecond, what is noted here: then no write came after {@code cont}, and memory still fits.
+   * Where that can't be known (the host was booted since, the disk was copied) it counts as used,
+   * as a boot from the disk is never wrong.
+   */
+  public static void take(Layout.Files files) throws IOException {
+    if (!Files.exists(files.incoming())) {
+      return;
+    }
+    Path part = files.taken().resolveSibling(".part." + files.taken().getFileName());
+    Files.writeString(part, mark(files.disk()));
+    Files.setPosixFilePermissions(part, PosixFilePermissions.fromString("rw-------"));
+    try (FileChannel written = FileChannel.open(part, StandardOpenOption.WRITE)) {
+      written.force(true);
+    }
+    Files.move(part, files.taken(), StandardCopyOption.ATOMIC_MOVE);
+    try (FileChannel folder = FileChannel.open(files.folder(), StandardOpenOption.READ)) {
+      folder.force(true); // the name, too: the guest's writes must not outlive it
+    }
+  }
+
+  /** What shows that a disk was written to; empty if this host has no word for its last boot. */
+  private static String mark(Path disk) throws IOException {
+    Path boot = Path.of("/proc/sys/kernel/random/boot_id");
+    return Files.exists(boot) && Files.exists(disk)
+        ? "%s %s\n"
+            .formatted(
+                Files.readString(boot).strip(),
+                new TreeMap<>(Files.readAttributes(disk, "unix:ino,size,lastModifiedTime")))
+        : "";
+  }
+
+  /** {@return whether the guest, whose QEMU is dead, went on from its saved state} */
+  static boolean isUsed(Layout.Files files) throws IOException {
+    if (!Files.exists(files.taken())) {
+      return false;
+    }
+    String noted = Files.readString(files.taken());
+    return noted.isEmpty() || !noted.equals(mark(files.disk()));
+  }
+
+  /** Removes a saved state that the guest went on from, or that the person gives up. */
+  static void remove(Layout.Files files) throws IOException {
+    Files.deleteIfExists(files.incoming());
+    Files.deleteIfExists(files.suspension());
+    Files.deleteIfExists(files.suspended());
+    Files.deleteIfExists(files.taken()); // last: it says that the others are of no use
   }
 
   /**

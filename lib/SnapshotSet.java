@@ -8,6 +8,8 @@ import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
 import java.util.stream.Stream;
 
 /**
@@ -75,7 +77,7 @@ public record SnapshotSet(Layout layout, String name) {
     String name = path.getFileName().toString();
     return ours
         && (path.equals(folder)
-            || name.matches("(\\.part\\.)?([a-z]+[0-9]*\\.memory|nodes|KUBENET\\.TAG.*)"));
+            || name.matches("(\\.part\\.)?([a-z]+[0-9]*\\.(memory|json)|nodes|KUBENET\\.TAG.*)"));
   }
 
   /** {@return whether it is there, and whole} */
@@ -96,32 +98,92 @@ public record SnapshotSet(Layout layout, String name) {
     return folder().resolve(node + ".memory");
   }
 
+  /** What its memory is of, as beside a suspended node's; sets of the form before have none. */
+  private Path facts(String node) {
+    return folder().resolve(node + ".json");
+  }
+
+  /**
+   * {@return the names of the whole sets that a node is part of: without its disk they are lost}
+   */
+  public static List<String> with(Node node, Layout layout) {
+    return all(layout).stream()
+        .filter(set -> set.lines().stream().anyMatch(line -> line.startsWith(node.name() + " ")))
+        .map(SnapshotSet::name)
+        .toList();
+  }
+
+  /**
+   * Looks whether the set can be made.
+   *
+   * @param nodes those that have disks
+   * @throws Problem if not; nothing was changed
+   */
+  public void checkMake(List<Node> nodes) {
+    if (isWhole()) {
+      throw new Problem(
+          "there is a snapshot %s already".formatted(name), "take another name, or --remove it");
+    }
+    checkRestored();
+    for (Node node : nodes) {
+      Suspension suspension = Suspension.of(node, layout);
+      if (suspension.vm().alive()) {
+        if (suspension.vm().isQueued()) {
+          throw new Problem(
+              node.name() + " waits for its turn to boot", "try again when it is ready");
+        }
+      } else {
+        suspension.settle();
+        if (Files.exists(layout.node(node).incoming()) && !suspension.isSaved()) {
+          throw new Problem(
+              node.name() + " was never started: it has no state to save",
+              "run launch-all.java, then try again");
+        }
+      }
+    }
+  }
+
+  /** No set but the one that a restore was cut off from, until that is done. */
+  private void checkRestored() {
+    Optional<SnapshotSet> half = restoring().filter(set -> !set.name.equals(name));
+    if (half.isPresent() && half.get().isWhole()) {
+      throw new Problem(
+          "the nodes are only in part back at snapshot " + half.get().name,
+          "first run snapshot-all.java %s --restore again".formatted(half.get().name));
+    }
+  }
+
+  private Optional<SnapshotSet> restoring() {
+    try {
+      return Files.exists(layout.restoring())
+          ? Optional.of(new SnapshotSet(layout, Files.readString(layout.restoring()).strip()))
+          : Optional.empty();
+    } catch (IOException e) {
+      throw failed("read", layout.restoring(), e);
+    }
+  }
+
   /**
    * Makes the set; the nodes' QEMU has ended, and they are suspended or were shut down.
    *
    * @param nodes those that have disks
    */
   public void make(List<Node> nodes) {
-    if (isWhole()) {
-      throw new Problem(
-          "there is a snapshot %s already".formatted(name), "take another name, or --remove it");
-    }
+    checkMake(nodes);
     remove(nodes); // half of one
     Marker.refuseStranger(folder(), false);
     new Plan(List.of(new Plan.Folder(layout.snapshots()), new Plan.Folder(folder()))).run();
     Marker.of("snapshot").putNew(folder());
     StringBuilder list = new StringBuilder();
     for (Node node : nodes) {
-      Vm vm = Vm.of(node, layout);
-      boolean suspended = Files.exists(vm.files().incoming());
-      if (suspended && !Files.exists(vm.files().suspended())) {
-        throw new Problem(
-            node.name() + " was never started: it has no state to save",
-            "run launch-all.java, then try again");
-      }
+      Layout.Files files = layout.node(node);
+      boolean suspended = Suspension.of(node, layout).isSaved();
       snapshot(node, "-c");
       if (suspended) {
-        link(vm.files().suspended(), memory(node.name()));
+        link(files.suspended(), memory(node.name()));
+        if (Files.exists(files.suspension())) {
+          link(files.suspension(), facts(node.name()));
+        }
       }
       list.append(node.name()).append(suspended ? " memory\n" : " disk\n");
     }
@@ -135,26 +197,52 @@ public record SnapshotSet(Layout layout, String name) {
    * @throws Problem before anything is changed, if a node or its part of the set is missing
    */
   public void restore(Cluster cluster) {
+    checkRestore(cluster);
+    new Plan.Write(layout.restoring(), name, false).run();
+    nodes(cluster)
+        .forEach(
+            (node, suspended) -> {
+              Suspension suspension = Suspension.of(node, layout);
+              // first what would be taken up: it does not fit the disk that comes now
+              suspension.discard();
+              snapshot(node, "-a");
+              if (suspended) {
+                Layout.Files files = layout.node(node);
+                link(memory(node.name()), files.suspended());
+                if (Files.exists(facts(node.name()))) {
+                  link(facts(node.name()), files.suspension());
+                }
+                suspension.resumeNext();
+              }
+            });
+    new Plan.Remove(layout.restoring()).run();
+  }
+
+  /**
+   * Looks whether all nodes can be taken back to it; their QEMU may run.
+   *
+   * @return the nodes that are in it
+   * @throws Problem with a line for each fault; nothing was changed
+   */
+  public List<Node> checkRestore(Cluster cluster) {
+    checkRestored();
+    List<Problem> problems = new ArrayList<>();
+    Map<Node, Boolean> nodes = nodes(cluster);
+    nodes.forEach((node, suspended) -> problems.addAll(check(node, suspended)));
+    if (!problems.isEmpty()) {
+      throw Problem.all(problems);
+    }
+    return List.copyOf(nodes.keySet());
+  }
+
+  /** The nodes in it, and whether their memory is, too. */
+  private Map<Node, Boolean> nodes(Cluster cluster) {
     Map<Node, Boolean> nodes = new LinkedHashMap<>();
     for (String line : lines()) {
       String[] words = line.split(" ");
       nodes.put(cluster.node(words[0]), words[1].equals("memory"));
     }
-    nodes.forEach(this::check);
-    new Plan.Write(layout.restoring(), name, false).run();
-    nodes.forEach(
-        (node, suspended) -> {
-          Layout.Files files = layout.node(node);
-          // first what would be taken up: it does not fit the disk that comes now
-          new Plan(List.of(new Plan.Remove(files.incoming()), new Plan.Remove(files.suspended())))
-              .run();
-          snapshot(node, "-a");
-          if (suspended) {
-            link(memory(node.name()), files.suspended());
-            new Suspension(Vm.of(node, layout)).resumeNext();
-          }
-        });
-    new Plan.Remove(layout.restoring()).run();
+    return nodes;
   }
 
   private List<String> lines() {
@@ -171,35 +259,99 @@ public record SnapshotSet(Layout layout, String name) {
     }
   }
 
-  private void check(Node node, boolean suspended) {
-    Path disk = layout.node(node).disk();
-    if (!Files.exists(disk) || !QemuImg.snapshots(disk).contains(name)) {
-      throw new Problem(
-          "the disk of %s is another one than in snapshot %s".formatted(node.name(), name),
-          "nothing was changed; a disk that was destroyed takes its snapshots with it");
+  private List<Problem> check(Node node, boolean suspended) {
+    if (!isOnDisk(node)) {
+      return List.of(
+          new Problem(
+              "the disk of %s is another one than in snapshot %s".formatted(node.name(), name),
+              "nothing was changed; a disk that was destroyed takes its snapshots with it"));
     }
-    if (suspended && !Files.exists(memory(node.name()))) {
-      throw new Problem(
-          "snapshot %s has lost %s".formatted(name, memory(node.name())), "nothing was changed");
+    Path memory = memory(node.name());
+    if (!suspended) {
+      return List.of();
+    }
+    if (!Files.exists(memory)) {
+      return List.of(
+          new Problem("snapshot %s has lost %s".formatted(name, memory), "nothing was changed"));
+    }
+    try {
+      Optional<Suspension.Facts> facts = Suspension.Facts.read(facts(node.name()));
+      String disk = Vm.of(node, layout).instance().orElse("");
+      List<String> misfits =
+          facts.isPresent() ? facts.get().misfits(node, memory, disk) : List.of();
+      return misfits.stream()
+          .map(
+              fact ->
+                  new Problem(
+                      "%s: its memory in snapshot %s %s".formatted(node.name(), name, fact),
+                      "nothing was changed; undo the change in cluster.yaml, then try again"))
+          .toList();
+    } catch (IOException e) {
+      throw failed("read", memory, e);
     }
   }
 
-  /** Removes it, or what there is of it; the nodes' QEMU has ended. */
-  public void remove(List<Node> nodes) {
-    new Plan.Remove(list()).run(); // first: half a set is none
+  private boolean isOnDisk(Node node) {
+    Path disk = layout.node(node).disk();
+    return Files.exists(disk) && QemuImg.snapshots(disk).contains(name);
+  }
+
+  /**
+   * Looks whether the set can be removed.
+   *
+   * @throws Problem if not; nothing was changed
+   */
+  public void checkRemove(List<Node> nodes) {
+    if (!Files.isDirectory(folder()) && nodes.stream().noneMatch(this::isOnDisk)) {
+      lines(); // says which there are
+    }
+    if (restoring().filter(set -> set.name.equals(name) && isWhole()).isPresent()) {
+      throw new Problem(
+          "the nodes are only in part back at snapshot %s: it is still needed".formatted(name),
+          "first run snapshot-all.java %s --restore again".formatted(name));
+    }
     for (Node node : nodes) {
-      Path disk = layout.node(node).disk();
-      if (Files.exists(disk) && QemuImg.snapshots(disk).contains(name)) {
-        snapshot(node, "-d");
+      Vm vm = Vm.of(node, layout);
+      String status = vm.alive() ? vm.status().orElse("no answer from QEMU") : "running";
+      // before a state is loaded and after it was saved the image is not QEMU's to write to
+      if (!Set.of("running", "paused", "prelaunch", "io-error").contains(status)) {
+        throw new Problem(
+            "%s is neither running nor stopped: %s".formatted(node.name(), status),
+            "run launch-all.java, then try again");
       }
     }
-    if (Files.isDirectory(folder())) {
-      try (Stream<Path> files = Files.walk(folder())) {
-        List<Path> all = new ArrayList<>(files.sorted(Comparator.reverseOrder()).toList());
-        all.forEach(path -> new Plan.Remove(path).run());
-      } catch (IOException e) {
-        throw failed("look into", folder(), e);
+  }
+
+  /**
+   * Removes it, or what there is of it; nodes that run go on.
+   *
+   * @param nodes those that have disks
+   */
+  public void remove(List<Node> nodes) {
+    List<Path> ours = files(layout).stream().filter(path -> path.startsWith(folder())).toList();
+    new Plan.Remove(list()).run(); // first: half a set is none
+    for (Node node : nodes) {
+      if (isOnDisk(node)) {
+        Vm vm = Vm.of(node, layout);
+        if (vm.alive()) {
+          vm.removeSnapshot(name);
+        } else {
+          snapshot(node, "-d");
+        }
       }
+    }
+    for (Path path : ours) {
+      if (!path.equals(folder()) || isEmpty(folder())) { // a stranger's file stays
+        new Plan.Remove(path).run();
+      }
+    }
+  }
+
+  private static boolean isEmpty(Path folder) {
+    try (Stream<Path> files = Files.list(folder)) {
+      return files.findAny().isEmpty();
+    } catch (IOException e) {
+      throw failed("look into", folder, e);
     }
   }
 

@@ -226,6 +226,11 @@ public final class Tmux {
     return Argv.of("tmux", "kill-pane").option("-t", paneId);
   }
 
+  /** {@return the command that prints what a pane shows, as plain text} */
+  public static Argv capture(String paneId) {
+    return Argv.of("tmux", "capture-pane", "-p", "-J").option("-t", paneId);
+  }
+
   /** {@return the command that shows a session on this terminal} */
   public static Argv attach(String session) {
     return Argv.of("tmux", "attach-session").option("-t", "=" + session);

@@ -9,6 +9,7 @@ import java.nio.file.StandardOpenOption;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 
 /**
@@ -49,6 +50,22 @@ public record Vm(Node node, Layout.Files files) {
     return Commands.tail(files.launch(), 100).contains("-accel tcg");
   }
 
+  /**
+   * {@return the id that its disk was made with, by which cloud-init knows whether its work is
+   * done; nothing if there is no seed, which has it}
+   */
+  public Optional<String> instance() {
+    try {
+      String seed = Files.readString(files.seedFolder().resolve("meta-data"));
+      return seed.lines()
+          .filter(line -> line.startsWith("instance-id: "))
+          .map(line -> line.substring("instance-id: ".length()).replace("\"", "").strip())
+          .findFirst();
+    } catch (IOException e) {
+      return Optional.empty();
+    }
+  }
+
   private static Optional<Long> pid(Layout.Files files) {
     try {
       String text = Files.readString(files.pid()).strip();
@@ -87,7 +104,10 @@ public record Vm(Node node, Layout.Files files) {
 
   /**
    * Lets a VM go that waits before its first instruction, or was paused; one with a saved state
-   * loads that first.
+   * loads that first, and the state is removed as soon as the guest goes on ({@link
+   * SavedState#take}).
+   *
+   * @throws Problem if QEMU does not load its state, which stays then
    */
   public void letGo() {
     tell(
@@ -96,21 +116,43 @@ public record Vm(Node node, Layout.Files files) {
           if (qmp.execute("query-status").path("status").asText().equals("inmigrate")) {
             SavedState.load(qmp);
           }
-          qmp.execute("cont");
+          SavedState.take(files);
+          try {
+            qmp.execute("cont");
+          } catch (Qmp.Refusal e) {
+            Files.deleteIfExists(files.taken()); // it stays where it is
+            throw e;
+          }
         });
+    removeSaved();
     BootRecord.of(files).ended(Leg.QUEUED, Instant.now());
+  }
+
+  /** Removes what the guest went on from, or what the person gives up. */
+  void removeSaved() {
+    try {
+      SavedState.remove(files);
+    } catch (IOException e) {
+      throw new Problem(
+          "cannot remove the saved state of %s: %s".formatted(node.name(), e.getMessage()),
+          "check the owner of " + files.folder(),
+          e);
+    }
   }
 
   /**
    * Stops the guest where it is, saves its state and ends QEMU.
    *
+   * @param noted notes beside the state what it is of, while QEMU still can say so
    * @throws Problem if the state can't be saved; the guest goes on then
    */
-  public void save() {
+  void save(Runnable noted) {
     tell("stop");
     try {
       SavedState.save(files.qmp(), files.suspended());
-    } catch (IOException e) {
+      noted.run();
+    } catch (IOException | Problem e) {
+      removeSaved(); // half of it
       tell("cont");
       throw new Problem(
           "%s goes on, as its state could not be saved: %s".formatted(node.name(), e.getMessage()),
@@ -118,6 +160,15 @@ public record Vm(Node node, Layout.Files files) {
           e);
     }
     quit();
+  }
+
+  /** Removes a snapshot inside the disk, while the guest goes on. */
+  public void removeSnapshot(String name) {
+    tell(
+        "blockdev-snapshot-delete-internal-sync",
+        qmp ->
+            qmp.execute(
+                "blockdev-snapshot-delete-internal-sync", Map.of("device", "disk", "name", name)));
   }
 
   /** Presses the power button. */

@@ -61,6 +61,25 @@ public record VmSession(
     show(WINDOW, node.name(), command(files, queued));
   }
 
+  /** {@return whether what ran in a node's pane has ended} */
+  public boolean hasEnded(String node) {
+    return ended(node).isPresent();
+  }
+
+  /** {@return the last line in the pane of a node that has ended: QEMU's words; else nothing} */
+  public String tail(String node) {
+    return ended(node).stream()
+        .flatMap(pane -> sessions.run(Tmux.capture(pane.id())).out().lines())
+        .filter(line -> !line.isBlank() && !line.startsWith("Pane is dead"))
+        .reduce("", (before, line) -> line.strip());
+  }
+
+  private Optional<Tmux.Found> ended(String node) {
+    return sessions.panes(session).stream()
+        .filter(pane -> pane.title().equals(node) && pane.dead())
+        .findFirst();
+  }
+
   /** {@return the commands that make the whole session, for a dry run} */
   public List<Argv> commands(List<Node> nodes, Layout layout, boolean queued, boolean switched) {
     List<Tmux.Pane> panes =

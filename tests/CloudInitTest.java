@@ -94,7 +94,8 @@ class CloudInitTest {
                     Set.of(),
                     Lab.LOGIN.publicKey(),
                     Lab.HOST_KEY)));
-        made.add(new Made(folder + "meta-data", CloudInit.metaData(cluster, node)));
+        made.add(
+            new Made(folder + "meta-data", CloudInit.metaData(node, "kubenet-" + node.name())));
         made.add(new Made(folder + "network-config", CloudInit.networkConfig(cluster, node)));
       }
     }

@@ -105,6 +105,28 @@ class DiskFullTest {
   }
 
   @Test
+  @Fault(
+      value = "disk full while suspended nodes are started",
+      promise = "launch-all fails; with room again, they go on from their memory")
+  void whileItResumes() throws IOException {
+    tiny.run("launch-all").succeeded().quiet();
+    tiny.run("stop-all", "--suspend").succeeded();
+    Vm vm = tiny.vm("worker0");
+    Files.writeString(vm.files().console(), "printed before\n");
+    fill(0);
+    tiny.run("launch-all").exitedWith(1);
+    assertThat(vm.files().suspended()).isNotEmptyFile();
+    assertThat(vm.files().incoming()).isNotEmptyFile();
+
+    tiny.nodes().forEach(node -> assertThat(tiny.vm(node.name()).status()).isEmpty());
+    room();
+    tiny.run("launch-all").succeeded();
+    tiny.assertRuns();
+    assertThat(vm.files().console()).content().startsWith("printed before\n");
+    assertThat(vm.files().suspended()).doesNotExist();
+  }
+
+  @Test
   @Fault(value = "disk full before a launch", promise = "launch-all says so and starts nothing")
   void beforeALaunch() {
     fill(300);

@@ -180,7 +180,7 @@ class FuzzTest {
     Yaml role = CloudInit.role("r.yaml", "#cloud-config\n");
     seeds.add(
         CloudInit.userData(cluster, node, role, Set.of(), "ssh-ed25519 AAAA x", Lab.HOST_KEY));
-    seeds.add(CloudInit.metaData(cluster, node));
+    seeds.add(CloudInit.metaData(node, node.name() + "-0"));
     seeds.add(CloudInit.networkConfig(cluster, node));
     try {
       List<String> lines = SshConfig.config(cluster, cluster.nodes(), layout).lines().toList();

@@ -4,12 +4,15 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Map;
 import lib.Argv;
 import lib.Commands;
 import lib.Layout;
 import lib.Node;
+import lib.QemuImg;
 import lib.Qmp;
 import lib.SavedState;
+import lib.SnapshotSet;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -121,6 +124,122 @@ class SnapshotTest {
     tiny.run("launch-all").complains("only in part back", "snapshot-all.java --restore");
     tiny.run("snapshot-all", "one", "--restore", "--yes").succeeded();
     assertThat(marker).doesNotExist();
+  }
+
+  @Test
+  @Fault(
+      value = "a name that no snapshot has, or a disk that is not in it, while the nodes run",
+      promise = "they run on: all is checked before power is cut or a node suspended")
+  void allIsCheckedFirst() {
+    Map<String, Long> running = tiny.pids();
+    tiny.run("snapshot-all", "TYPO", "--restore", "--yes")
+        .exitedWith(1)
+        .complains("there is no snapshot TYPO", "those that are there");
+    tiny.run("snapshot-all", "TYPO", "--remove")
+        .exitedWith(1)
+        .complains("there is no snapshot TYPO", "those that are there");
+    assertThat(tiny.pids()).isEqualTo(running);
+
+    tiny.run("snapshot-all", "x").succeeded();
+    assertThat(SnapshotSet.with(tiny.cluster().node("worker0"), tiny.layout()))
+        .containsExactly("x");
+    tiny.run("launch-all").succeeded();
+    running = tiny.pids();
+    tiny.run("snapshot-all", "x").exitedWith(1).complains("there is a snapshot x already", "take");
+    assertThat(tiny.pids()).isEqualTo(running);
+
+    tiny.run("stop-all", "--destroy", "--yes", "--only", "worker0").succeeded();
+    assertThat(SnapshotSet.with(tiny.cluster().node("worker0"), tiny.layout()))
+        .containsExactly("x");
+    tiny.run("launch-all").succeeded();
+    running = tiny.pids();
+    tiny.run("snapshot-all", "x", "--restore", "--yes")
+        .exitedWith(1)
+        .complains("the disk of worker0 is another one than in snapshot x", "nothing was changed");
+    assertThat(tiny.pids()).isEqualTo(running);
+    tiny.assertRuns();
+  }
+
+  @Test
+  @Fault(
+      value = "a snapshot is removed while the nodes run",
+      promise = "they run on, and its room is free")
+  void isRemovedWhileNodesRun() {
+    tiny.run("snapshot-all", "x").succeeded();
+    tiny.run("launch-all").succeeded();
+    Map<String, Long> running = tiny.pids();
+    tiny.run("snapshot-all", "x", "--remove").succeeded().prints("removed x");
+    assertThat(tiny.pids()).isEqualTo(running);
+    tiny.assertRuns();
+    assertThat(QemuImg.snapshots(disk())).isEmpty();
+    assertThat(tiny.layout().snapshots().resolve("x")).doesNotExist();
+  }
+
+  @Test
+  @Fault(
+      value = "a snapshot after which a node got more memory",
+      promise = "--restore is refused with both values and the nodes run on; undone, it restores")
+  void anotherSizeIsRefused() throws IOException {
+    tiny.run("snapshot-all", "x").succeeded();
+    tiny.run("stop-all", "--discard", "--yes").succeeded();
+    Path file = tiny.folder().resolve("cluster.yaml");
+    String config = Files.readString(file);
+    Files.writeString(file, config.replace("memory: 256M", "memory: 300M"));
+    tiny.run("launch-all").succeeded();
+    Map<String, Long> running = tiny.pids();
+    tiny.run("snapshot-all", "x", "--restore", "--yes")
+        .exitedWith(1)
+        .complains(
+            "worker0: its memory in snapshot x is of 256 MiB of memory, and cluster.yaml says 300",
+            "undo the change in cluster.yaml");
+    assertThat(tiny.pids()).isEqualTo(running);
+
+    Files.writeString(file, config);
+    tiny.run("snapshot-all", "x", "--restore", "--yes").succeeded();
+    tiny.run("launch-all").succeeded();
+    tiny.assertRuns();
+  }
+
+  @Test
+  @Fault(
+      value = "a snapshot is removed, or another one made or restored, while half restored",
+      promise = "refused: the one that was begun is finished first")
+  void halfARestoreKeepsItsSet() throws IOException {
+    tiny.run("snapshot-all", "one").succeeded();
+    tiny.run("snapshot-all", "two").succeeded();
+    Files.writeString(tiny.layout().restoring(), "one"); // as it is left
+    tiny.run("snapshot-all", "one", "--remove")
+        .exitedWith(1)
+        .complains("snapshot one: it is still needed", "first run snapshot-all.java one --restore");
+    for (String[] words : new String[][] {{"two", "--restore", "--yes"}, {"three"}}) {
+      tiny.run("snapshot-all", words)
+          .exitedWith(1)
+          .complains("only in part back at snapshot one", "first run snapshot-all.java one");
+    }
+    tiny.run("snapshot-all", "one", "--restore", "--yes").succeeded();
+    tiny.run("snapshot-all", "one", "--remove").succeeded();
+    tiny.run("launch-all").succeeded();
+    tiny.assertRuns();
+  }
+
+  @Test
+  @Fault(
+      value = "a file of a snapshot is gone or cut off",
+      promise = "--restore is refused, and the nodes run on")
+  void aDamagedSetIsRefused() throws IOException {
+    tiny.run("snapshot-all", "x").succeeded();
+    tiny.run("launch-all").succeeded();
+    Map<String, Long> running = tiny.pids();
+    Path memory = tiny.layout().snapshots().resolve("x/worker0.memory");
+    Files.writeString(memory, "cut off");
+    tiny.run("snapshot-all", "x", "--restore", "--yes")
+        .exitedWith(1)
+        .complains("worker0: its memory in snapshot x has 7 bytes in place of", "nothing was");
+    Files.delete(memory);
+    tiny.run("snapshot-all", "x", "--restore", "--yes")
+        .exitedWith(1)
+        .complains("snapshot x has lost " + memory, "nothing was changed");
+    assertThat(tiny.pids()).isEqualTo(running);
   }
 
   @Test
