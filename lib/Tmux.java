@@ -276,7 +276,7 @@ public final class Tmux {
         .then(windowOption(window, "remain-on-exit", "on"))
         .then(windowOption(window, "automatic-rename", "off"))
         .then(windowOption(window, "allow-rename", "off"))
-        // since 3.4; -q: an older tmux says nothing about it
+        // -q: an older tmux does not know it
         .add(";", "set-option", "-wq")
         .option("-t", window)
         .option("allow-set-title", "off")

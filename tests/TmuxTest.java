@@ -407,7 +407,9 @@ class TmuxTest {
 
   /** Presses the prefix and S on a terminal that shows a session, until it has an effect. */
   private void press(String session, Wait.Condition effect) {
-    Argv outer = Argv.of("env", "-u", "TMUX", "tmux").option("-S", folder.resolve("outer"));
+    // a server of its own: the one before may be about to end
+    Path server = folder.resolve("shows-" + session);
+    Argv outer = Argv.of("env", "-u", "TMUX", "tmux").option("-S", server);
     try {
       Commands.run(
               outer
