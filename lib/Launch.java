@@ -158,7 +158,9 @@ public final class Launch {
     }
     StateFolder.claimRuntime(layout);
     Provision.keys(cluster, layout).run();
-    forwardChanges = Files.exists(layout.forward()) && !isText(layout.forward(), Forward.script(cluster, layout));
+    forwardChanges =
+        Files.exists(layout.forward())
+            && !isText(layout.forward(), Forward.script(cluster, layout));
     Provision.ssh(cluster, nodes(), layout).run();
   }
 
@@ -183,10 +185,7 @@ public final class Launch {
   /** Where the sockets of running nodes are gone, new ones would not reach them. */
   private void refuseLostSockets() {
     List<String> running =
-        nodes().stream()
-            .filter(node -> Vm.of(node, layout).alive())
-            .map(Node::name)
-            .toList();
+        nodes().stream().filter(node -> Vm.of(node, layout).alive()).map(Node::name).toList();
     if (!running.isEmpty() && !Files.exists(layout.runtime())) {
       throw new Problem(
           "%s: running, and the sockets by which kubenet talks to them are gone from %s"

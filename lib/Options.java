@@ -1,7 +1,6 @@
 //DEPS info.picocli:picocli:4.7.7
 package lib;
 
-import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.nio.file.Files;
