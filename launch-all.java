@@ -11,6 +11,7 @@
 //SOURCES lib/BaseImage.java
 //SOURCES lib/Boot.java
 //SOURCES lib/BootRecord.java
+//SOURCES lib/CacheFolder.java
 //SOURCES lib/Changes.java
 //SOURCES lib/CloudInit.java
 //SOURCES lib/Cluster.java

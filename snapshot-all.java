@@ -7,6 +7,7 @@
 //SOURCES lib/Argv.java
 //SOURCES lib/Boot.java
 //SOURCES lib/BootRecord.java
+//SOURCES lib/CacheFolder.java
 //SOURCES lib/Cluster.java
 //SOURCES lib/ClusterFile.java
 //SOURCES lib/ClusterRecord.java

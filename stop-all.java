@@ -77,6 +77,7 @@ import lib.Options;
 import lib.Problem;
 import lib.Remains;
 import lib.Shutdown;
+import lib.SnapshotSet;
 import lib.Suspension;
 import lib.Terminal;
 import lib.Vm;
@@ -156,7 +157,7 @@ class StopAll implements Callable<Integer> {
       terminal.line("nothing to stop: there is no " + layout.state());
       return 0;
     }
-    if (destroy && !agreed(terminal, remains)) {
+    if (destroy && !agreed(terminal, layout, nodes, remains)) {
       throw new Problem("nothing was stopped or removed", "answer yes, or give --yes");
     }
     try (Lock lock = Lock.take(layout)) {
@@ -234,7 +235,7 @@ class StopAll implements Callable<Integer> {
     remains.strangers().forEach(path -> terminal.line("left %s: kubenet did not make it", path));
   }
 
-  private boolean agreed(Terminal terminal, Remains remains) {
+  private boolean agreed(Terminal terminal, Layout layout, List<Node> nodes, Remains remains) {
     if (remains.paths().isEmpty()) {
       return true;
     }
@@ -242,6 +243,13 @@ class StopAll implements Callable<Integer> {
     remains
         .strangers()
         .forEach(path -> terminal.line("will leave %s: kubenet did not make it", path));
+    if (options.isPartial()) {
+      for (Node node : nodes) {
+        for (String set : SnapshotSet.with(node, layout)) {
+          terminal.line("snapshot %s can't be restored without %s", set, node.name());
+        }
+      }
+    }
     return options.yes() || terminal.confirm("Cut these nodes' power and remove these files?");
   }
 }

@@ -52,7 +52,8 @@ public final class Abandoned {
 
   /** {@return whether a path is such a folder; a download that can go on is a file} */
   static boolean isOne(Path path) {
-    return path.getFileName().toString().matches("\\..*\\.part") && Files.isDirectory(path);
+    return path.getFileName().toString().matches("\\..+-[0-9a-f]{12}\\.part")
+        && Files.isDirectory(path);
   }
 
   /** Ends its VM, if it has one that goes on, and removes it; the caller holds the lock. */

@@ -124,6 +124,7 @@ public record BaseImage(Path folder, Facts facts) {
     ObjectMapper json = new ObjectMapper().enable(SerializationFeature.INDENT_OUTPUT);
     String text = json.writeValueAsString(whole) + "\n";
     new Plan.Write(folder.resolve(FACTS), text, false).run();
+    Marker.of("image").putNew(folder);
     BaseImage image = new BaseImage(folder, whole);
     image.remember();
     if (Files.exists(image.memory())) {
@@ -279,7 +280,8 @@ public record BaseImage(Path folder, Facts facts) {
    */
   public void use(Layout layout) {
     verify();
-    templates(layout).forEach(BaseImage::verify);
+    List<BaseImage> templates = templates(layout);
+    templates.forEach(BaseImage::verify);
     Optional<BaseImage> other = of(layout).filter(base -> !base.digest().equals(digest()));
     if (other.isPresent()) { // another launch was sooner
       throw new Problem(
@@ -288,6 +290,7 @@ public record BaseImage(Path folder, Facts facts) {
           "run the same again: it takes that one");
     }
     markUse(layout);
+    templates.forEach(template -> template.markUse(layout)); // the folder may have been moved
     List<String> noted = noted(layout.state());
     if (noted.isEmpty()) { // else it may name templates, too
       new Plan.Write(layout.image(), note(), false).run();
@@ -311,7 +314,7 @@ public record BaseImage(Path folder, Facts facts) {
   private void markUse(Layout layout) {
     Path users = folder.resolve(USERS);
     Plan.cacheFolder(users);
-    new Plan.Write(mark(layout.state()), layout.state().toString(), false).run();
+    new Plan.Write(mark(StateFolder.id(layout)), layout.state().toString(), false).run();
   }
 
   private String note() {
@@ -415,12 +418,17 @@ public record BaseImage(Path folder, Facts facts) {
     List<String> lines = Files.exists(note) ? text(note).lines().toList() : List.of();
     for (int i = 0; i < lines.size(); i += 2) { // the image, then templates
       read(Path.of(lines.get(i)))
-          .ifPresent(image -> new Plan.Remove(image.mark(layout.state())).run());
+          .ifPresent(
+              image -> {
+                new Plan.Remove(image.mark(StateFolder.id(layout))).run();
+                new Plan.Remove(image.mark(layout.state().toString())).run(); // the form before
+              });
     }
   }
 
-  private Path mark(Path state) {
-    return folder.resolve(USERS).resolve(Digest.of(state.toString()).substring(0, 16));
+  /** By the state folder's id, so that one that is moved has one mark. */
+  private Path mark(String id) {
+    return folder.resolve(USERS).resolve(Digest.of(id).substring(0, 16));
   }
 
   /** The marks by the state folders that they name. */

@@ -57,9 +57,18 @@ public record ImageStore(Path folder) {
     }
   }
 
-  /** {@return what runs that were cut short have left, downloads that can go on included} */
+  /**
+   * {@return what runs that were cut short have left, downloads that can go on included; other
+   * hidden files are somebody else's}
+   */
   public List<Path> unfinished() {
-    return entries(ImageStore::hidden);
+    return entries(ImageStore::isUnfinished);
+  }
+
+  private static boolean isUnfinished(Path path) {
+    return path.getFileName()
+        .toString()
+        .matches("\\..+-[0-9a-f]{12}\\.(part|removed|failed|download)");
   }
 
   private static boolean hidden(Path path) {
@@ -93,6 +102,9 @@ public record ImageStore(Path folder) {
   }
 
   private Lock lock(String name, String waiting, Terminal terminal) {
+    if (folder.startsWith(Layout.cache())) {
+      CacheFolder.claim();
+    }
     Plan.cacheFolder(folder);
     return Lock.await(folder.resolve(name), () -> terminal.line(waiting));
   }

@@ -73,6 +73,7 @@ public final class Launch {
     Map<Role, Yaml> roles = RoleFiles.read(options.base());
     Images images = new Images(options, wishes, cluster, roles, terminal);
     if (!options.dryRun()) {
+      CacheFolder.check();
       if (Host.isRoot() && !(cluster.network() instanceof Network.Vmnet)) {
         terminal.line("note: run by root, QEMU is root's too; an ordinary user can do all of it");
       }

@@ -190,7 +190,7 @@ public record Probe(Host host, String accelerator, String qemuVersion) {
       String content =
           String.join("\n", key, qemu.version(), "" + qemu.sandbox(), verdict.failure()) + "\n";
       if (remember && verdict.settled()) {
-        Plan.cacheFolder(file.getParent());
+        CacheFolder.claim();
         new Plan.Write(file, content, false).run();
       }
       return verdict;

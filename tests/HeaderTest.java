@@ -38,7 +38,7 @@ class HeaderTest {
           "BootRecord Commands EachNode EthernetSwitch Meter Qmp RecipeFiles Wait WebProxy",
           "Lock SavedState",
           "Abandoned HostSurvey LanSwitch Plan QemuImg Sessions Ssh Terminal Tool Trial Vm",
-          "Stall StateFolder Suspension Turn",
+          "CacheFolder Stall StateFolder Suspension Turn",
           "ClusterRecord",
           "DebianBuilt Download ImageMaker LanPort Probe Progress Provision Readiness"
               + " RoleFiles Shutdown SnapshotSet VmSession",

@@ -8,6 +8,7 @@
 //SOURCES ../../lib/BaseImage.java
 //SOURCES ../../lib/Boot.java
 //SOURCES ../../lib/BootRecord.java
+//SOURCES ../../lib/CacheFolder.java
 //SOURCES ../../lib/Cluster.java
 //SOURCES ../../lib/ClusterRecord.java
 //SOURCES ../../lib/Commands.java
