@@ -9,6 +9,7 @@ import java.util.Collections;
 import java.util.List;
 import java.util.Random;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import lib.Commands;
 import lib.Wait;
 import org.junit.jupiter.api.Test;
@@ -112,8 +113,11 @@ class InterruptTest {
             Duration.ofSeconds(60),
             () -> !launch.isAlive() || Files.exists(tiny.layout().identity()));
         Wait.until(Duration.ofMillis(random.nextInt(3000)), () -> false); // any moment will do
+        // what it has just started, too: a person's Ctrl-C goes to all of them
+        List<ProcessHandle> all =
+            Stream.concat(Stream.of(launch.toHandle()), launch.descendants()).toList();
         launch.destroy();
-        launch.onExit().join();
+        Gone.await(all);
       } // close: stop-all --destroy leaves nothing
     }
   }

@@ -302,8 +302,8 @@ final class TinyCluster implements AutoCloseable {
   @Override
   public void close() {
     try {
-      run("stop-all", "--destroy", "--yes").succeeded();
-      assertThat(layout.state()).doesNotExist();
+      CommandResult stop = run("stop-all", "--destroy", "--yes").succeeded();
+      assertThat(layout.state()).as("left by %s", stop).doesNotExist();
       assertThat(layout.runtime()).doesNotExist();
       assertStopped();
     } finally {
