@@ -151,6 +151,8 @@ class NeverReadyTest {
       promise = "the node, cloud-init's own words or the seconds, and where to read more")
   void aCloudInitThatFails() throws IOException {
     start(new Boot.ByBios(""), BootSector.WAITS.write(folder.resolve("disk.img")));
+    Wait.until(
+        Duration.ofSeconds(30), () -> Commands.tail(files.console(), 9).contains("Hard Disk"));
     try (Sshd server = new Sshd()) {
       for (String end : Set.of("", ".pub")) {
         Files.copy(server.folder().resolve("host_key" + end), Path.of(files.hostKey() + end));
