@@ -37,6 +37,9 @@ public record NodeStatus(
     String trouble,
     List<Leg.Span> timeline) {
 
+  /** In place of QEMU's word for its state. */
+  private static final String UNKNOWN = "unknown";
+
   /** {@return the status of a node; a guest that is slow to answer takes seconds} */
   public static NodeStatus of(Node node, Cluster cluster, Layout layout) {
     Vm vm = Vm.of(node, layout);
@@ -70,6 +73,10 @@ public record NodeStatus(
       return new Stall(vm.node(), vm.files().disk()).words()
           + "; free some, then launch-all.java lets it go on";
     }
+    if (look.stage.equals(UNKNOWN)) {
+      return "QEMU does not answer on %s; stop-all.java powers the guest off over SSH"
+          .formatted(vm.files().qmp());
+    }
     boolean switched = cluster.network() instanceof Network.User;
     if (switched && new LanPort(vm, new LanSwitch(layout.lan())).lost()) {
       return "off the LAN: its switch has ended; launch-all.java starts it and connects the nodes";
@@ -80,7 +87,7 @@ public record NodeStatus(
   }
 
   private static Look look(Vm vm, Node node, Cluster cluster, Layout layout) {
-    String status = vm.status().orElse("unknown");
+    String status = vm.status().orElse(UNKNOWN);
     return switch (status) {
       case "running" -> running(node, cluster, layout);
       case "prelaunch" -> new Look(Stage.QUEUED.word());

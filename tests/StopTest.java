@@ -48,6 +48,9 @@ class StopTest {
   void theSocketIsGone() throws IOException {
     long pid = tiny.pids().get("worker0");
     Files.delete(socket());
+    assertThat(tiny.stages())
+        .containsPattern("(?m)^worker0 +unknown ")
+        .contains("worker0: QEMU does not answer on " + socket());
     assertLeftRunning(tiny.run("stop-all"), pid);
     tiny.run("launch-all")
         .exitedWith(1)
