@@ -318,7 +318,7 @@ class Soak implements Callable<Integer> {
     CommandResult launch = tiny.run("launch-all", "--only", "worker1");
     Files.writeString(file, before);
     if (launch.exit() == 0) { // else the former faults are in its way
-      assertThat(tiny.run("status").out()).contains("worker1");
+      assertThat(tiny.plain("status").run().out()).contains("worker1");
     }
     destroy();
     tiny.assertStopped();
