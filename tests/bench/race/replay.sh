@@ -33,9 +33,7 @@ mux() { inside tmux -S "$dir/tmux" "$@"; }
 net() { readlink "/proc/$1/ns/net"; } # of a process
 
 in_net() { # network; its processes
-  for process in /proc/[0-9]*; do
-    if [ "$(net "${process#/proc/}")" = "$1" ]; then echo "${process#/proc/}"; fi
-  done
+  ls -l /proc/[0-9]*/ns/net 2> /dev/null | grep -F -e "-> $1" | cut -d / -f 3 || true
 }
 
 node_ssh() { # node, command
@@ -126,8 +124,9 @@ down() {
   mux kill-server || true # QEMU ends with its terminal
   local own
   own=$(net "$(cat "$dir/holder.pid")")
-  while [ -n "$(in_net "$own")" ]; do
-    kill $(in_net "$own") || true
+  local pids
+  while pids=$(in_net "$own") && [ -n "$pids" ]; do
+    kill $pids 2> /dev/null || true
     sleep 0.2
   done
   rm -rf "${dir:?}"/* # the next run begins where this one did: without disks, keys and known hosts
