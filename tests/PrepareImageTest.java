@@ -264,7 +264,6 @@ class PrepareImageTest {
     List<WebServer.Answer> troubles =
         List.of(
             (request, wire) -> wire.head("503 Service Unavailable"),
-            (request, wire) -> wire.head("403 Forbidden"),
             (request, wire) -> wire.reset());
     for (WebServer.Answer trouble : troubles) {
       try (WebServer ubuntu = new WebServer(trouble, tls())) {
