@@ -6,11 +6,15 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /** A Java file of the project: its path from the top folder, its JBang header, and what it says. */
 record Source(String path, String header, String body) {
+  /** What each refers to; looked for once, as it is asked for by many. */
+  private static final Map<Source, Set<String>> USES = new ConcurrentHashMap<>();
+
   private static final Pattern HEADER = Pattern.compile("\\A(?:[ \\t]*\\R|//.*\\R)*");
   // As JBang reads it: the value ends before a trailing comment.
   private static final Pattern DIRECTIVE =
@@ -82,6 +86,10 @@ record Source(String path, String header, String body) {
 
   /** The files of the project whose type this one names itself. */
   Set<String> uses(Map<String, Source> all) {
+    return USES.computeIfAbsent(this, source -> source.look(all));
+  }
+
+  private Set<String> look(Map<String, Source> all) {
     String code = code();
     Set<String> used = new TreeSet<>();
     for (Source other : all.values()) {
@@ -115,6 +123,9 @@ record Source(String path, String header, String body) {
 
   /** Inside lib a type goes by its plain name, outside by its import. */
   private boolean names(String code, Source other) {
+    if (!code.contains(other.type())) { // most, and far sooner said than by a pattern
+      return false;
+    }
     String type = Pattern.quote(other.type());
     if (other.isLib() && !isLib()) {
       return Pattern.compile("\\blib\\." + type + "\\b").matcher(code).find();
