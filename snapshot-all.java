@@ -115,7 +115,7 @@ class SnapshotAll implements Callable<Integer> {
   public Integer call() {
     Terminal terminal = Terminal.current();
     Layout layout = options.layout();
-    Cluster cluster = ClusterRecord.existing(options.cluster(), layout);
+    Cluster cluster = options.existing(layout);
     if (options.isPartial() || restore && remove) {
       throw new Problem("it is of all nodes, and does one thing at a time", "see --help");
     }

@@ -110,7 +110,7 @@ class SshAll implements Callable<Integer> {
     Terminal terminal = Terminal.current();
     Layout layout = options.layout();
     Cluster file = options.cluster();
-    Cluster cluster = ClusterRecord.existing(file, layout);
+    Cluster cluster = options.existing(layout);
     List<String> names = options.nodes(file).stream().map(Node::name).toList();
     List<Node> nodes =
         ClusterRecord.nodes(cluster, layout).stream()

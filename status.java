@@ -105,7 +105,7 @@ class Status implements Callable<Integer> {
     Terminal terminal = Terminal.current();
     Layout layout = options.layout();
     Cluster file = options.cluster();
-    Cluster cluster = ClusterRecord.existing(file, layout);
+    Cluster cluster = options.existing(layout);
     List<Node> nodes = options.existing(cluster, layout);
     if (timeline != null) {
       draw(terminal, cluster, layout, nodes);

@@ -139,7 +139,7 @@ class StopAll implements Callable<Integer> {
     }
     Terminal terminal = Terminal.current();
     Layout layout = options.layout();
-    Cluster cluster = ClusterRecord.existing(options.cluster(), layout);
+    Cluster cluster = options.existing(layout);
     List<Node> nodes = options.existing(cluster, layout);
     if (discard) {
       return discard(terminal, layout, nodes);

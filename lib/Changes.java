@@ -65,7 +65,6 @@ public final class Changes {
    * @throws Problem with a line for each node, both values in it, and both ways out
    */
   public static void refuse(Cluster wished, Layout layout, String file) {
-    ClusterRecord.existing(wished, layout); // whose nodes they are
     Optional<ClusterRecord> record = ClusterRecord.read(layout);
     if (record.isPresent()) {
       Changes changes = new Changes(wished, record.get(), file);
@@ -99,6 +98,9 @@ public final class Changes {
     if (being != Being.STOPPED) {
       differ(differences, "cpus", made.size().cpus(), after.size().cpus());
       differ(differences, "memory", made.size().memoryMiB() + "M", after.size().memoryMiB() + "M");
+    }
+    if (being == Being.RUNS) {
+      differ(differences, "cluster name", record.cluster(), wished.name());
     }
     if (being == Being.RUNS && wished.network() instanceof Network.User) {
       differ(differences, "SSH port", made.sshPort(), after.sshPort());

@@ -106,6 +106,12 @@ public record Cluster(
         name, subnet, vip, loadBalancer, boot, other, user, images, sshPorts, groups);
   }
 
+  /** {@return the same under another name} */
+  public Cluster withName(String other) {
+    return new Cluster(
+        other, subnet, vip, loadBalancer, boot, network, user, images, sshPorts, groups);
+  }
+
   /** {@return the same with another login} */
   public Cluster withUser(String other) {
     return new Cluster(

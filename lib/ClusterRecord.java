@@ -19,6 +19,7 @@ import java.util.Optional;
  * what exists, and on the cluster file for what is to come.
  *
  * @param cluster its name
+ * @param config its cluster file, from the folder that has the state folder; empty if built in
  * @param owner the user who launched it
  * @param subnet the cluster LAN
  * @param vip the virtual IP
@@ -33,6 +34,7 @@ import java.util.Optional;
 @JsonIgnoreProperties(ignoreUnknown = true)
 public record ClusterRecord(
     String cluster,
+    String config,
     String owner,
     String subnet,
     String vip,
@@ -114,15 +116,18 @@ public record ClusterRecord(
   /**
    * Writes down that nodes are about to be made or started; what was written of others stays.
    *
+   * @param config the cluster file, as {@link #config} names it
    * @param image folder of the image that their disks are based on
    */
-  public static void add(Cluster cluster, Layout layout, List<Node> starting, String image) {
+  public static void add(
+      Cluster cluster, Layout layout, String config, List<Node> starting, String image) {
     Map<String, Made> nodes = new LinkedHashMap<>();
     Optional<ClusterRecord> before = read(layout);
     before.ifPresent(record -> record.nodes.forEach(made -> nodes.put(made.name(), made)));
     starting.forEach(node -> nodes.put(node.name(), Made.of(node, cluster.network())));
     new ClusterRecord(
             cluster.name(),
+            config,
             System.getProperty("user.name"),
             cluster.subnet().toString(),
             cluster.vip(),
@@ -159,6 +164,7 @@ public record ClusterRecord(
   private ClusterRecord with(String otherTmux, List<Made> otherNodes) {
     return new ClusterRecord(
         cluster,
+        config,
         owner,
         subnet,
         vip,
@@ -181,27 +187,37 @@ public record ClusterRecord(
   }
 
   /**
-   * {@return the cluster of the file, on the network and with the user of what exists}
+   * {@return the cluster of the file, with the name, network and user of what exists}
    *
-   * @throws Problem if another cluster has the state folder
+   * @param config the cluster file, as {@link #config} names it
+   * @throws Problem if another cluster has the state folder: one with another name, from another
+   *     file
    */
-  public static Cluster existing(Cluster cluster, Layout layout) {
+  public static Cluster existing(Cluster cluster, Layout layout, String config) {
     Optional<ClusterRecord> record = read(layout).filter(found -> !found.nodes.isEmpty());
     if (record.isEmpty()) {
       return cluster;
     }
     ClusterRecord found = record.get();
-    if (!found.cluster.equals(cluster.name())) {
+    if (!found.cluster.equals(cluster.name()) && !found.config.equals(config)) {
       throw new Problem(
-          "the nodes in %s are those of cluster `%s`, and the cluster file says `name: %s`"
-              .formatted(layout.state(), Visible.line(found.cluster), cluster.name()),
-          "give another cluster a state folder of its own (--state); to rename this one, put the"
-              + " name back, destroy it with stop-all.java --destroy, and launch it anew");
+          "the nodes in %s are those of cluster `%s` from %s, and %s says `name: %s`"
+              .formatted(
+                  layout.state(),
+                  Visible.line(found.cluster),
+                  words(found.config),
+                  words(config),
+                  cluster.name()),
+          "give each cluster a state folder of its own: --state");
     }
-    Cluster same = cluster.withUser(found.user);
+    Cluster same = cluster.withName(found.cluster).withUser(found.user);
     return cluster.network().word().equals(found.network)
         ? same
         : same.withNetwork(Network.parse(found.network));
+  }
+
+  private static String words(String config) {
+    return config.isEmpty() ? "the built-in cluster file" : Visible.line(config);
   }
 
   /**

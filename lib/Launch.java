@@ -69,6 +69,7 @@ public final class Launch {
       Options options, ImageOptions wishes, List<Node> nodes, Terminal terminal) {
     Cluster cluster = onThisHost(options.cluster());
     Layout layout = options.layout();
+    options.existing(layout); // whose nodes they are
     Changes.refuse(cluster, layout, options.file());
     Map<Role, Yaml> roles = RoleFiles.read(options.base());
     Images images = new Images(options, wishes, cluster, roles, terminal);
@@ -226,7 +227,12 @@ public final class Launch {
     try (Lock lock = ImageStore.ofUser().lock(terminal); // nobody removes them meanwhile
         Lock other = templates.store().lock(terminal)) {
       base.orElseThrow().use(layout);
-      ClusterRecord.add(cluster, layout, starting, base.orElseThrow().folder().toString());
+      ClusterRecord.add(
+          cluster,
+          layout,
+          options.configOf(layout),
+          starting,
+          base.orElseThrow().folder().toString());
       Map<Role, Image> forks = new EnumMap<>(Role.class);
       starting.stream()
           .filter(this::isFresh)

@@ -1,6 +1,7 @@
 //DEPS info.picocli:picocli:4.7.7
 package lib;
 
+import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.nio.file.Files;
@@ -155,6 +156,30 @@ public final class Options {
   /** {@return the nodes to launch: those of {@code --only}, or all of the cluster file} */
   public List<Node> nodes(Cluster cluster) {
     return cluster.select(only);
+  }
+
+  /**
+   * {@return the cluster as it exists: what scripts act on that launch nothing}
+   *
+   * @throws Problem as {@link #cluster}, or if another cluster has the state folder
+   */
+  public Cluster existing(Layout layout) {
+    return ClusterRecord.existing(cluster(), layout, configOf(layout));
+  }
+
+  /** {@return the cluster file as a record names it, which holds when the project is moved} */
+  public String configOf(Layout layout) {
+    return config()
+        .map(file -> layout.state().getParent().relativize(real(file)).toString())
+        .orElse("");
+  }
+
+  private static Path real(Path file) {
+    try {
+      return file.toRealPath();
+    } catch (IOException e) {
+      return file.toAbsolutePath().normalize(); // not there: for others to say
+    }
   }
 
   /**

@@ -107,9 +107,9 @@ class RecordTest {
 
   @Test
   @Fault(
-      value = "`name` is changed while nodes exist; or another cluster file in the same folder",
+      value = "the nodes in a state folder are those of another cluster file",
       promise = "every script refuses it and names both clusters; nothing ends, nothing is removed")
-  void anotherNameIsRefused() throws IOException {
+  void anotherClustersFolderIsRefused() throws IOException {
     Map<String, Long> pids = tiny.pids();
     Files.writeString(
         tiny.folder().resolve("b.yaml"), before.replace("name: tiny", "name: another"));
@@ -128,10 +128,41 @@ class RecordTest {
       arguments[words.length] = "b.yaml";
       tiny.run(words[0], arguments)
           .exitedWith(1)
-          .complains("cluster `tiny`, and the cluster file says `name: another`", "--state");
+          .complains(
+              "cluster `tiny` from cluster.yaml, and b.yaml says `name: another`", "--state");
     }
     assertThat(tiny.pids()).isEqualTo(pids);
     tiny.assertRuns();
+  }
+
+  @Test
+  @Fault(
+      value = "`name` is changed in the cluster file while nodes run",
+      promise = "launch-all refuses it with both names; stop-all finds all and leaves nothing")
+  void anotherNameWhileNodesRun() throws IOException {
+    edit("name: tiny", "name: other");
+    refused("worker0 runs with cluster name tiny, and cluster.yaml says other");
+    tiny.run("stop-all").succeeded().quiet();
+    tiny.assertStopped();
+    tiny.run("launch-all").succeeded().prints("consoles: tmux attach -t other-vms");
+    tiny.run("stop-all").succeeded();
+    tiny.assertStopped();
+  }
+
+  @Test
+  @Fault(
+      value = "`count` is lowered while a node is stopped, then all is destroyed",
+      promise = "its disk goes, too; nothing is left")
+  void destroyTakesANodeThatTheFileNoLongerHas() throws IOException {
+    edit("worker:  {count: 1", "worker:  {count: 2");
+    tiny.run("launch-all", "--only", "gateway,worker1").succeeded().quiet();
+    tiny.run("stop-all").succeeded().quiet();
+    Files.writeString(config, before);
+    tiny.run("stop-all", "--destroy", "--yes")
+        .succeeded()
+        .prints("will remove " + tiny.layout().state());
+    assertThat(tiny.layout().state()).doesNotExist();
+    tiny.launch();
   }
 
   @Test
@@ -156,8 +187,6 @@ class RecordTest {
       value = "a running node is no longer in the cluster file",
       promise = "status lists it, stop-all stops it, --destroy removes it, and no other is harmed")
   void aNodeThatTheFileNoLongerHas() throws IOException {
-    edit("worker:  {count: 1", "worker:  {count: 0");
-    // a role needs a node: the worker goes by a smaller count
     edit("worker:  {count: 1", "worker:  {count: 2");
     tiny.run("launch-all", "--only", "gateway,worker0,worker1").succeeded().quiet();
     Files.writeString(config, before);
@@ -204,7 +233,7 @@ class RecordTest {
 
   @Test
   @Fault(
-      value = "`memory` is changed while a node is suspended",
+      value = "`memory` or `subnet` is changed while a node is suspended",
       promise = "launch-all refuses it with both values; undone, the node goes on where it was")
   void anotherMemoryThanASuspendedNodeHas() throws IOException {
     tiny.run("stop-all", "--suspend").succeeded().quiet();
@@ -212,6 +241,8 @@ class RecordTest {
     refused(
         "gateway is suspended with memory 256M, and cluster.yaml says 300M\n",
         "discard what they were doing: stop-all.java --discard --only gateway,worker0");
+    edit("name: tiny\n", "name: tiny\nsubnet: 10.250.0.0/24\nvip: 10.250.0.5\n");
+    refused("gateway is suspended with address 10.240.0.10, and cluster.yaml says 10.250.0.10");
     assertThat(tiny.layout().node(tiny.nodes().get(0)).suspended()).exists();
     Files.writeString(config, before);
     tiny.launch();
