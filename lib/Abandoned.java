@@ -52,7 +52,7 @@ public final class Abandoned {
 
   /** {@return whether a path is such a folder; a download that can go on is a file} */
   static boolean isOne(Path path) {
-    return path.getFileName().toString().matches("\\..+-[0-9a-f]{12}\\.part")
+    return path.getFileName().toString().matches("\\..+-[0-9a-f]{12}(\\.[0-9]+)?\\.part")
         && Files.isDirectory(path);
   }
 

@@ -68,7 +68,7 @@ public record ImageStore(Path folder) {
   private static boolean isUnfinished(Path path) {
     return path.getFileName()
         .toString()
-        .matches("\\..+-[0-9a-f]{12}\\.(part|removed|failed|download)");
+        .matches("\\..+-[0-9a-f]{12}(\\.[0-9]+)?\\.(part|removed|failed|download)");
   }
 
   private static boolean hidden(Path path) {

@@ -2,6 +2,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.DataInputStream;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
 import java.nio.channels.Channels;
@@ -9,7 +10,9 @@ import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import lib.LanSwitch;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -128,6 +131,53 @@ class EthernetSwitchTest {
 
   @Test
   @Fault(
+      value = "a guest floods the LAN, each frame from another address",
+      promise = "the others reach each other all the time; the switch's memory is bounded")
+  void aFloodDrownsNobody() throws Exception {
+    AtomicBoolean over = new AtomicBoolean();
+    try (Port one = new Port(1);
+        Port two = new Port(2);
+        Port flood = new Port(3)) {
+      one.send(BROADCAST, "here");
+      assertThat(two.next()).isEqualTo("1 here");
+      two.send(1, "here");
+      assertThat(one.next()).isEqualTo("2 here");
+      CompletableFuture<Long> sent = CompletableFuture.supplyAsync(() -> flood(flood, over));
+      for (int i = 0; i < 2000; i++) {
+        one.send(2, "question " + i);
+        awaitText(two, "1 question " + i);
+        two.send(1, "answer " + i);
+        awaitText(one, "2 answer " + i);
+      }
+      over.set(true);
+      assertThat(sent.get(1, TimeUnit.MINUTES)).as("frames of the flood").isGreaterThan(10_000);
+      assertThat(process.isAlive()).isTrue();
+    }
+  }
+
+  private static long flood(Port port, AtomicBoolean over) {
+    try {
+      long sent = 0;
+      for (; !over.get() || sent <= 10_000; sent++) {
+        port.sendFrom(0x0200_0000_0000L + sent, 9, "flood");
+      }
+      return sent;
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  /** Passes over what the flood brings. */
+  private static void awaitText(Port port, String text) throws IOException {
+    String next = port.next();
+    while (next.endsWith(" flood")) {
+      next = port.next();
+    }
+    assertThat(next).isEqualTo(text);
+  }
+
+  @Test
+  @Fault(
       value = "something else than a QEMU connects to the LAN switch",
       promise = "it is put out; the LAN goes on")
   void nonsenseIsPutOut() throws Exception {
@@ -175,11 +225,15 @@ class EthernetSwitchTest {
     }
 
     void send(long destination, String text) throws IOException {
+      sendFrom(address, destination, text);
+    }
+
+    void sendFrom(long source, long destination, String text) throws IOException {
       byte[] bytes = text.getBytes();
       ByteBuffer frame = ByteBuffer.allocate(4 + 14 + bytes.length);
       frame.putInt(14 + bytes.length);
       frame.putShort((short) (destination >>> 32)).putInt((int) destination);
-      frame.putShort((short) (address >>> 32)).putInt((int) address);
+      frame.putShort((short) (source >>> 32)).putInt((int) source);
       frame.putShort((short) 0x88b5).put(bytes).flip();
       while (frame.hasRemaining()) {
         channel.write(frame);

@@ -189,6 +189,56 @@ class OwnershipTest {
     }
   }
 
+  @Test
+  @Fault(
+      value = "KUBENET_CACHE names a person's own folder",
+      promise = "it is refused before anything else; nothing in it changes")
+  void aPersonsCacheIsLeftAlone() throws IOException {
+    Path cache = privately(folder.resolve("cache"));
+    write(cache.resolve("precious"), new Random(2));
+    Map<String, String> before = all(cache);
+    run("launch-all", "--yes", "--only", "gateway")
+        .exitedWith(1)
+        .complainsInTwoLines(
+            cache + " has files in it, and kubenet did not make it", "new or empty");
+    run("prepare-image", "--yes")
+        .exitedWith(1)
+        .complainsInTwoLines(
+            cache + " has files in it, and kubenet did not make it", "new or empty");
+    assertThat(all(cache)).isEqualTo(before);
+    assertThat(folder.resolve(".kubenet")).doesNotExist();
+  }
+
+  @Test
+  @Fault(
+      value = "a person's files beside images, and among snapshots",
+      promise = "prune and --destroy leave them, and --destroy names them")
+  void filesBesideImagesAndSnapshotsStay() throws IOException {
+    run("prepare-image", "--yes").succeeded();
+    Path images = folder.resolve("cache/images");
+    for (String name : new String[] {".precious.part", ".precious", "precious"}) {
+      privately(images.resolve(name));
+      write(images.resolve(name).resolve("file"), new Random(3));
+    }
+    run("prepare-image", "--prune", "--yes").succeeded();
+    for (String name : new String[] {".precious.part", ".precious", "precious"}) {
+      assertThat(images.resolve(name).resolve("file")).isNotEmptyFile();
+    }
+
+    Layout layout = Layout.of(folder.resolve(".kubenet"));
+    StateFolder.claim(layout);
+    privately(layout.snapshots());
+    write(layout.snapshots().resolve("precious"), new Random(4));
+    privately(layout.snapshots().resolve("mine"));
+    write(layout.snapshots().resolve("mine/memory"), new Random(5));
+    CommandResult destroy = run("stop-all", "--destroy", "--yes").succeeded();
+    for (String name : new String[] {"precious", "mine/memory"}) {
+      destroy.prints("left " + layout.snapshots().resolve(name) + ": kubenet did not make it");
+      assertThat(layout.snapshots().resolve(name)).isNotEmptyFile();
+    }
+    run("stop-all", "--destroy", "--yes").succeeded(); // it is still kubenet's
+  }
+
   @ParameterizedTest
   @ValueSource(strings = {"", "1\n"})
   void aStateFolderOfTheFormBeforeIsTakenUp(String version) throws IOException {
