@@ -12,8 +12,8 @@ import org.junit.jupiter.api.io.TempDir;
 class CommandsTest {
   @Test
   @Fault(
-      value = "a program that kubenet runs prints for ever",
-      promise = "it is ended after 16 MiB, with a message")
+      value = "a program that kubenet runs prints without end",
+      promise = "kubenet kills it after 16 MiB and says so")
   void aProgramThatPrintsForEverIsEnded() {
     // the second without a newline: not even a line ends
     for (String endless : new String[] {"exec yes", "exec cat /dev/zero >&2"}) {
@@ -35,7 +35,8 @@ class CommandsTest {
   @Test
   @Fault(
       value = "a guest prints escape codes to its console",
-      promise = "messages quote its last lines without them, the 8-bit ones and U+202E included")
+      promise =
+          "messages quote its last lines without them; the 8-bit codes and U+202E are removed, too")
   void theTailOfAConsoleHasNoEscapeCodes(@TempDir Path folder) throws Exception {
     Path console = folder.resolve("console.log");
     Files.writeString(

@@ -71,10 +71,10 @@ class DiskFullTest {
 
   @Test
   @Fault(
-      value = "disk full while a guest writes",
+      value = "the disk fills up while a guest writes",
       promise =
-          "QEMU pauses the VM; status says so, names the file system and how to go on; launch-all"
-              + " lets it go on once there is room, and nothing that it wrote is lost")
+          "QEMU pauses the VM; status says so, names the file system and says how to continue;"
+              + " launch-all resumes the VM once there is room, and nothing that it wrote is lost")
   void whileAGuestWrites() throws IOException {
     tiny.run("launch-all").succeeded().quiet();
     fill(0);
@@ -106,8 +106,9 @@ class DiskFullTest {
 
   @Test
   @Fault(
-      value = "disk full while suspended nodes are started",
-      promise = "launch-all fails; with room again, they go on from their memory")
+      value = "the disk fills up while suspended nodes are resumed",
+      promise =
+          "launch-all fails; once there is room again, the nodes resume from their saved memory")
   void whileItResumes() throws IOException {
     tiny.run("launch-all").succeeded().quiet();
     tiny.run("stop-all", "--suspend").succeeded();
@@ -128,7 +129,9 @@ class DiskFullTest {
   }
 
   @Test
-  @Fault(value = "disk full before a launch", promise = "launch-all says so and starts nothing")
+  @Fault(
+      value = "the disk is full before a launch",
+      promise = "launch-all says so and starts nothing")
   void beforeALaunch() {
     fill(300);
     tiny.run("launch-all")
@@ -140,16 +143,18 @@ class DiskFullTest {
 
   @Test
   @Fault(
-      value = "disk full while an overlay is made",
-      promise = "a message with the file, nothing half-made; the next launch-all goes on")
+      value = "the disk fills up while an overlay is created",
+      promise =
+          "a message names the file, and no partial file is left; the next launch-all continues")
   void whileAnOverlayIsMade() throws IOException {
     whileItRuns("qemu-img", "create");
   }
 
   @Test
   @Fault(
-      value = "disk full while a seed is written",
-      promise = "a message with the file, nothing half-made; the next launch-all goes on")
+      value = "the disk fills up while a seed is written",
+      promise =
+          "a message names the file, and no partial file is left; the next launch-all continues")
   void whileASeedIsWritten() throws IOException {
     whileItRuns("xorriso", "-volid");
   }

@@ -81,8 +81,8 @@ class DownloadTest {
 
   @Test
   @Fault(
-      value = "a download whose connection is reset half-way",
-      promise = "it goes on from the byte where it stopped")
+      value = "the connection is reset halfway through a download",
+      promise = "the download continues from the byte where it stopped")
   void aConnectionThatIsResetHalfWayGoesOnFromThere() throws IOException {
     WebServer.Answer once =
         (request, wire) -> {
@@ -107,8 +107,8 @@ class DownloadTest {
 
   @Test
   @Fault(
-      value = "a download whose server falls silent",
-      promise = "it is asked again, with a limit")
+      value = "the server stops sending during a download",
+      promise = "kubenet asks again, a limited number of times")
   void aServerThatFallsSilentIsAskedAgain() throws IOException {
     WebServer.Answer silent =
         (request, wire) -> {
@@ -131,8 +131,8 @@ class DownloadTest {
 
   @Test
   @Fault(
-      value = "a server that cannot go on in the middle",
-      promise = "the file is downloaded from its start, and checked")
+      value = "a server cannot continue a download from the middle",
+      promise = "the file is downloaded again from the start, and checked")
   void aServerThatIgnoresRangesSendsAllOfItAgain() throws IOException {
     Files.write(part(), Arrays.copyOf(CONTENT, HALF));
     WebServer.Answer whole =
@@ -185,7 +185,9 @@ class DownloadTest {
   }
 
   @Test
-  @Fault(value = "a download with another digest", promise = "it is refused; nothing of it is kept")
+  @Fault(
+      value = "a downloaded file has the wrong digest",
+      promise = "it is rejected, and nothing of it is kept")
   void anotherDigestIsRefusedAndNothingIsKept() throws IOException {
     byte[] wrong = CONTENT.clone();
     wrong[HALF] ^= 1;
@@ -199,9 +201,7 @@ class DownloadTest {
   }
 
   @Test
-  @Fault(
-      value = "an image that is no longer there (404)",
-      promise = "a message that says so, at once")
+  @Fault(value = "an image is no longer on its server (404)", promise = "a message says so at once")
   void whatIsNotThereIsNotAskedForAgain() throws IOException {
     try (WebServer server = new WebServer((request, wire) -> wire.head("404 Not Found"))) {
       assertThat(Lab.problem(() -> run(server.uri("/x"))))
@@ -263,7 +263,10 @@ class DownloadTest {
   }
 
   @Test
-  @Fault(value = "no network, or no such name", promise = "a message that says which")
+  @Fault(
+      value =
+          "there is no network, the server refuses the connection, or its name does not resolve",
+      promise = "a message names the host and says what failed")
   void withoutAServerOrANameThereIsAClearWord() throws IOException {
     int port = Lab.freePort();
     assertThat(Lab.problem(() -> run(URI.create("http://127.0.0.1:" + port + "/x"))))
@@ -274,8 +277,9 @@ class DownloadTest {
 
   @Test
   @Fault(
-      value = "disk full during a download",
-      promise = "a message; what came so far stays, and the next run goes on from there")
+      value = "the disk fills up during a download",
+      promise =
+          "a message says so; what was downloaded is kept, and the next run continues from there")
   void aFullDiskStopsItAndLeavesWhatIsThere() throws IOException {
     Path small = Files.createDirectory(folder.resolve("small"));
     Commands.Result mounted =
@@ -325,8 +329,8 @@ class DownloadTest {
 
   @Test
   @Fault(
-      value = "a server whose SHA256SUMS or headers never end",
-      promise = "a message after 1 MiB")
+      value = "a server sends SHA256SUMS or headers without end",
+      promise = "kubenet stops after 1 MiB, with a message")
   void endlessTextsEndWithAMessage() throws IOException {
     WebServer.Answer endless =
         (request, wire) -> {

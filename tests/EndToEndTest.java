@@ -416,8 +416,9 @@ class EndToEndTest {
   @Test
   @Order(3)
   @Fault(
-      value = "kill -9 of the LAN switch, with real guests that send all the time",
-      promise = "launch-all starts it; the guests reach each other again, none is restarted")
+      value = "kill -9 of the LAN switch while real guests send all the time",
+      promise =
+          "launch-all starts it again; the guests reach each other again, and none is restarted")
   void aLostLanIsMendedWhileGuestsRun() {
     String address = real.cluster().node("control0").address();
     String ping = "ping -q -c 1 -W %d " + address;
@@ -442,8 +443,8 @@ class EndToEndTest {
   @Test
   @Order(3)
   @Fault(
-      value = "the host slept, or a VM was halted: its guest's clock is behind for good",
-      promise = "status says by how much; launch-all sets it")
+      value = "the host slept or a VM was paused, so the guest's clock stays behind",
+      promise = "status says by how much; launch-all sets the clock")
   void aClockThatIsBehindIsSet() throws IOException {
     Vm vm = Vm.of(real.cluster().node("worker0"), real.layout());
     try (Qmp qmp = Qmp.connect(vm.files().qmp(), Duration.ofSeconds(5))) {
@@ -504,8 +505,8 @@ class EndToEndTest {
   @Test
   @Order(6)
   @Fault(
-      value = "a VM's QMP socket is gone, as when /tmp was cleaned, under a real guest",
-      promise = "stop-all powers it off over SSH")
+      value = "a VM with a real guest has lost its QMP socket, as when /tmp is cleaned",
+      promise = "stop-all shuts it down over SSH")
   void stoppingLeavesNothingRunning() throws IOException {
     List<ProcessHandle> before =
         pids().values().stream().map(pid -> ProcessHandle.of(pid).orElseThrow()).toList();

@@ -104,8 +104,8 @@ class EthernetSwitchTest {
 
   @Test
   @Fault(
-      value = "a node that does not read what it is sent, such as a paused one",
-      promise = "the others go on; it gets whole frames when it reads again")
+      value = "a node does not read the frames sent to it, as when it is paused",
+      promise = "the other nodes are not held up; when it reads again, it gets whole frames")
   void whoDoesNotReadHoldsNobodyUp() throws Exception {
     try (Port sender = new Port(1);
         Port reader = new Port(2);
@@ -131,8 +131,10 @@ class EthernetSwitchTest {
 
   @Test
   @Fault(
-      value = "a guest floods the LAN, each frame from another address",
-      promise = "the others reach each other all the time; the switch's memory is bounded")
+      value = "a guest floods the LAN, each frame from a different address",
+      promise =
+          "the other nodes can reach each other all the time, and the switch's memory stays"
+              + " bounded")
   void aFloodDrownsNobody() throws Exception {
     AtomicBoolean over = new AtomicBoolean();
     try (Port one = new Port(1);
@@ -178,8 +180,8 @@ class EthernetSwitchTest {
 
   @Test
   @Fault(
-      value = "something else than a QEMU connects to the LAN switch",
-      promise = "it is put out; the LAN goes on")
+      value = "something other than QEMU connects to the LAN switch",
+      promise = "it is disconnected; the LAN keeps working")
   void nonsenseIsPutOut() throws Exception {
     try (Port one = new Port(1);
         Port two = new Port(2);

@@ -117,8 +117,8 @@ class ForkTest {
   @Test
   @Order(2)
   @Fault(
-      value = "a guest tries to reach what listens on the host's ::1",
-      promise = "it can't: its way out is IPv4 only")
+      value = "a guest tries to reach a service that listens on the host's ::1",
+      promise = "it cannot: its way out is IPv4 only")
   void theHostsOtherLoopbackIsOutOfReach() {
     // where QEMU's user networking has the host, if it is asked for IPv6
     assertThat(real.ssh("control0", "ip -6 route get fec0::2 2>&1 || true"))
@@ -181,8 +181,9 @@ class ForkTest {
   @Test
   @Order(4)
   @Fault(
-      value = "a snapshot that is restored twice: the kernel's random numbers are saved in it",
-      promise = "each time the guest gets others, before it counts as ready")
+      value =
+          "a snapshot is restored twice, and it contains the state of the kernel's random numbers",
+      promise = "the guest gets new random numbers each time, before it counts as ready")
   void eachRestoreHasRandomNumbersOfItsOwn() {
     // else the kernel would soon do so by itself: once a minute
     real.ssh("control0", "sudo perl -e 'open F,q(>),q(/dev/urandom); ioctl F,0x5207,0'");
@@ -206,10 +207,10 @@ class ForkTest {
   @Test
   @Order(5)
   @Fault(
-      value = "a saved state of a real guest that QEMU does not take",
+      value = "QEMU rejects the saved state of a real guest",
       promise =
-          "launch-all fails with QEMU's words and keeps it; given up, the node boots from its disk,"
-              + " with its files")
+          "launch-all fails with QEMU's message and keeps the state; once the state is discarded,"
+              + " the node boots from its disk and has its files")
   void aDamagedStateIsNotTakenUp() throws IOException {
     real.ssh("control1", "echo kept > ~/file && sync");
     Map<String, String> identity = ofEach("cat /etc/machine-id");
@@ -249,8 +250,10 @@ class ForkTest {
   @Test
   @Order(7)
   @Fault(
-      value = "cloud-init fails in a real guest, here a command of its role",
-      promise = "ssh-all --ready ends with 1 and cloud-init's words; the node can be logged in to")
+      value = "cloud-init fails in a real guest, here in a command of its role",
+      promise =
+          "ssh-all --ready ends with 1 and shows cloud-init's message; you can still log in to the"
+              + " node")
   void aFailedCloudInitIsNotReady() {
     assertThat(real.script("launch-all", "--yes", "--cold", "--only", "worker0").exit()).isZero();
     Commands.Result ready = real.script("ssh-all", "--detach", "--ready", "--only", "worker0");

@@ -126,7 +126,8 @@ class FuzzTest {
   @Fault(
       value = "ten thousand generated cluster files",
       promise =
-          "a cluster, or a message with the place; never a stack trace, never an unescaped value")
+          "each gives a cluster, or a message that says where the mistake is; none gives a stack"
+              + " trace or an unescaped value")
   void anyClusterFileIsAClusterOrAProblemWithAPlace() throws IOException {
     List<String> seeds = new ArrayList<>();
     Set<String> commands = new HashSet<>();

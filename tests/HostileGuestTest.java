@@ -105,8 +105,10 @@ class HostileGuestTest {
 
   @Test
   @Fault(
-      value = "a guest's root answers over SSH without end",
-      promise = "a message after 1 MiB; scripts have 256 MiB of memory at most")
+      value = "root in a guest answers over SSH without end",
+      promise =
+          "kubenet stops reading after 1 MiB, with a message; a script uses at most 256 MiB of"
+              + " memory")
   void endlessAnswersEndWithAMessage() throws Exception {
     for (String endless : new String[] {"cat /dev/zero", "cat /dev/zero >&2"}) {
       try (Sshd own = new Sshd()) {
@@ -151,8 +153,10 @@ class HostileGuestTest {
 
   @Test
   @Fault(
-      value = "a guest's root writes escape codes into cloud-init's status.json",
-      promise = "they are shown as text, such as \\u001b; a few of many errors, each cut")
+      value = "root in a guest writes escape codes into cloud-init's status.json",
+      promise =
+          "they are shown as text, such as \\u001b; a long list of errors is shortened, and so is"
+              + " each error")
   void errorsWithEscapeCodesAreShownAsText() throws IOException {
     String nasty = "\\u001b]0;owned\\u0007 \\u009b2J \\u202e\\n(all is well) " + "x".repeat(2000);
     String errors = ("\"" + nasty + "\",").repeat(300) + "\"last\"";
@@ -169,8 +173,8 @@ class HostileGuestTest {
 
   @Test
   @Fault(
-      value = "a guest's SSH server sends a huge banner, or nested JSON without end",
-      promise = "the banner is passed over, or the login fails; the JSON is a message")
+      value = "a guest's SSH server sends a huge banner, or JSON nested without end",
+      promise = "the banner is skipped, or the login fails; the JSON gives a message")
   void hugeBannersAndNestedJsonDoNoHarm() throws IOException {
     String json = "{\"v1\": {}}";
     Path banner = sshd.folder().resolve("banner");

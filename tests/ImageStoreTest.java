@@ -106,8 +106,8 @@ class ImageStoreTest {
 
   @Test
   @Fault(
-      value = "a bit of a base image is flipped",
-      promise = "nothing starts; a message with both digests")
+      value = "one bit of a base image is flipped",
+      promise = "nothing starts; a message gives both digests")
   void aFlippedBitIsFound() throws IOException {
     change(image.disk(), Files.size(image.disk()) / 2);
     assertThat(Lab.problem(image::verify))
@@ -134,7 +134,7 @@ class ImageStoreTest {
   }
 
   @Test
-  @Fault(value = "a base image is cut off", promise = "nothing starts")
+  @Fault(value = "a base image is truncated", promise = "nothing starts")
   void aCutOffImageIsFound() throws IOException {
     Files.setPosixFilePermissions(image.disk(), PosixFilePermissions.fromString("rw-------"));
     try (RandomAccessFile disk = new RandomAccessFile(image.disk().toFile(), "rw")) {
@@ -144,7 +144,7 @@ class ImageStoreTest {
   }
 
   @Test
-  @Fault(value = "a base image is another file", promise = "nothing starts")
+  @Fault(value = "a base image is replaced by another file", promise = "nothing starts")
   void aSwappedImageIsFound() throws IOException {
     Files.delete(image.disk());
     Files.copy(image("other.qcow2", 2), image.disk());
@@ -191,8 +191,9 @@ class ImageStoreTest {
 
   @Test
   @Fault(
-      value = "a bit of a template's disk is flipped, or the template is gone",
-      promise = "nothing starts that is based on it; a message with both digests, or its folder")
+      value = "one bit of a template's disk is flipped, or the template is gone",
+      promise =
+          "nothing based on it starts; a message gives both digests, or the template's folder")
   void aDamagedTemplateIsFound() throws IOException {
     Layout layout = cluster("one");
     BaseImage template = imported(image("template.qcow2", 2));

@@ -24,7 +24,9 @@ class InterruptTest {
   @Test
   @Fault(
       value = "kill -9 of launch-all at any step",
-      promise = "the next launch-all goes on from there; no disk or key is made twice or halved")
+      promise =
+          "the next launch-all continues from there; no disk or key is made twice or left"
+              + " half-made")
   void killedAtAnyStep() throws IOException {
     interruptedAtAnyStep("KILL", 137);
   }
@@ -32,7 +34,7 @@ class InterruptTest {
   @Test
   @Fault(
       value = "Ctrl-C in launch-all at any step",
-      promise = "it ends at once; the next launch-all goes on from there")
+      promise = "it ends at once; the next launch-all continues from there")
   void ctrlCAtAnyStep() throws IOException {
     interruptedAtAnyStep("INT", 130);
   }
@@ -100,8 +102,8 @@ class InterruptTest {
 
   @Test
   @Fault(
-      value = "Ctrl-C in launch-all while its VMs start, at any moment",
-      promise = "what runs goes on; stop-all stops it all")
+      value = "Ctrl-C in launch-all at any moment while its VMs start",
+      promise = "the VMs that run keep running; stop-all stops them all")
   void aLaunchThatIsCutOffCanBeStopped() throws IOException {
     long seed = Long.getLong("kubenet.seed", System.nanoTime());
     System.out.printf("launch-all cut off at two moments (seed %d)%n", seed);

@@ -36,7 +36,8 @@ class KillTest {
   @Test
   @Fault(
       value = "kill -9 of one VM",
-      promise = "status says stopped; launch-all starts that one again, and leaves the others")
+      promise =
+          "status shows it as stopped; launch-all starts it again and leaves the others alone")
   void oneVm() {
     long gateway = tiny.pids().get("gateway");
     kill("worker0");
@@ -51,7 +52,7 @@ class KillTest {
   @Test
   @Fault(
       value = "kill -9 of all VMs",
-      promise = "launch-all starts them again; stop-all has nothing left to stop")
+      promise = "launch-all starts them again; stop-all finds nothing left to stop")
   void allVms() {
     tiny.nodes().forEach(node -> kill(node.name()));
     assertThat(tiny.stages()).containsPattern("(?m)^gateway +stopped");
@@ -65,7 +66,7 @@ class KillTest {
   @Test
   @Fault(
       value = "kill -9 of the tmux server",
-      promise = "the VMs end with their terminals; launch-all makes the session anew")
+      promise = "the VMs end with their terminals; launch-all makes the session again")
   void theTmuxServer() {
     ProcessHandle server =
         ProcessHandle.of(Long.parseLong(tiny.tmux("display-message", "-p", "#{pid}")))
@@ -79,8 +80,10 @@ class KillTest {
 
   @Test
   @Fault(
-      value = "power cut, then boot: stale pid files and sockets, no processes",
-      promise = "nothing is taken for alive; launch-all starts everything from its disks")
+      value = "a power cut and a reboot leave stale pid files and sockets, and no processes",
+      promise =
+          "kubenet takes none of them for a running VM; launch-all starts everything from its"
+              + " disks")
   void aPowerCut() throws IOException {
     powerCut();
     for (Node node : tiny.nodes()) {
@@ -95,8 +98,8 @@ class KillTest {
 
   @Test
   @Fault(
-      value = "power cut, and /tmp is empty after the boot",
-      promise = "the sockets' folder is made anew; launch-all starts everything from its disks")
+      value = "a power cut, and /tmp is empty after the reboot",
+      promise = "the folder for sockets is made again; launch-all starts everything from its disks")
   void aPowerCutThatEmptiesTmp() throws IOException {
     powerCut();
     CommandResult.remove(tiny.layout().runtime());
@@ -107,8 +110,8 @@ class KillTest {
 
   @Test
   @Fault(
-      value = "after a power cut a VM's pid is another process's",
-      promise = "it is neither taken for the VM nor signalled, by no script")
+      value = "after a power cut another process has a VM's pid",
+      promise = "no script takes it for the VM or sends it a signal")
   void aPidThatIsAnotherProcesss() throws Exception {
     powerCut();
     Process foreign = new ProcessBuilder("sleep", "600").start();
@@ -141,7 +144,9 @@ class KillTest {
   }
 
   @Test
-  @Fault(value = "the same command twice", promise = "no file, no process and no pane changes")
+  @Fault(
+      value = "a command is run twice",
+      promise = "the second run changes no file, process or pane")
   void twice() {
     Map<String, Long> pids = tiny.pids();
     Map<String, String> state = CommandResult.tree(tiny.layout().state());

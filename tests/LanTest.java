@@ -44,8 +44,8 @@ class LanTest {
   @Fault(
       value = "kill -9 of the LAN switch",
       promise =
-          "status says which nodes are off the LAN; launch-all starts it and connects the running"
-              + " VMs again, none of which is restarted")
+          "status says which nodes are off the LAN; launch-all starts the switch and reconnects the"
+              + " running VMs without restarting any")
   void aLostSwitchIsMendedUnderRunningVms() throws Exception {
     try (Tap gateway = new Tap(tiny.vm("gateway"));
         Tap worker = new Tap(tiny.vm("worker0"))) {
@@ -79,8 +79,8 @@ class LanTest {
 
   @Test
   @Fault(
-      value = "kill -9 of the LAN switch, then of the launch-all that was mending",
-      promise = "the next launch-all connects those that are left")
+      value = "kill -9 of the LAN switch, then of the launch-all that was reconnecting the VMs",
+      promise = "the next launch-all reconnects the rest")
   void aMendingThatWasCutOffGoesOn() throws Exception {
     try (Tap gateway = new Tap(tiny.vm("gateway"));
         Tap worker = new Tap(tiny.vm("worker0"))) {

@@ -65,8 +65,8 @@ class LanTrafficTest {
 
   @Test
   @Fault(
-      value = "kill -9 of the LAN switch, twice, while a guest loads a file over it",
-      promise = "connected again, the guest goes on loading")
+      value = "kill -9 of the LAN switch, twice, while a guest downloads a file over the LAN",
+      promise = "after each reconnection the guest continues its download")
   void aTransferGoesOn() throws IOException {
     Process first = lan();
     start(

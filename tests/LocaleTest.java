@@ -31,9 +31,10 @@ class LocaleTest {
 
   @Test
   @Fault(
-      value = "a language with digits of its own: `LC_ALL=ar_EG.UTF-8`",
+      value = "the user's language has digits of its own: `LC_ALL=ar_EG.UTF-8`",
       promise =
-          "ports and numbers are ASCII in all that is run and written: it works as in English")
+          "kubenet uses ASCII digits in everything that it runs and writes, so it works as it does"
+              + " in English")
   void aClusterOfAnArabicUserRuns() throws IOException {
     try (TinyCluster tiny = TinyCluster.make()) {
       CommandResult launch =
@@ -56,8 +57,8 @@ class LocaleTest {
 
   @Test
   @Fault(
-      value = "umask 077, TMPDIR of a folder that is not there",
-      promise = "a cluster runs and stops as ever")
+      value = "umask is 077, and TMPDIR names a folder that does not exist",
+      promise = "a cluster runs and stops as usual")
   void aStrictUmaskAndAnOddTmpdir() {
     try (TinyCluster tiny = TinyCluster.make()) {
       for (String script : List.of("launch-all", "status", "stop-all")) {

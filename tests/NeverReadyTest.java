@@ -103,9 +103,10 @@ class NeverReadyTest {
 
   @Test
   @Fault(
-      value = "a guest whose kernel panics",
+      value = "a guest's kernel panics",
       promise =
-          "the wait ends within seconds of the panic, with node, stage, seconds, last lines, log")
+          "kubenet stops waiting within seconds; it gives the node, stage, seconds, last console"
+              + " lines and log")
   void aKernelThatPanics() throws IOException {
     Files.copy(BuiltImage.folder().resolve("vmlinuz"), files.kernel());
     Files.write(files.initrd(), new byte[512]);
@@ -129,8 +130,10 @@ class NeverReadyTest {
 
   @Test
   @Fault(
-      value = "a guest without a network, or one that hangs",
-      promise = "after the stage's limit: node, stage, seconds, last console lines, log")
+      value = "a guest has no network, or hangs",
+      promise =
+          "at the stage's time limit kubenet gives the node, stage, seconds, last console lines and"
+              + " log")
   void aGuestWithoutANetwork() throws IOException {
     start(new Boot.ByBios(""), BootSector.WAITS.write(folder.resolve("disk.img")));
     Wait.until(
@@ -147,8 +150,10 @@ class NeverReadyTest {
 
   @Test
   @Fault(
-      value = "a guest whose cloud-init fails, or never ends",
-      promise = "the node, cloud-init's own words or the seconds, and where to read more")
+      value = "cloud-init fails in a guest, or never ends",
+      promise =
+          "kubenet names the node, gives cloud-init's own message or the seconds, and says where to"
+              + " read more")
   void aCloudInitThatFails() throws IOException {
     start(new Boot.ByBios(""), BootSector.WAITS.write(folder.resolve("disk.img")));
     Wait.until(
@@ -182,10 +187,10 @@ class NeverReadyTest {
 
   @Test
   @Fault(
-      value = "guests without SSH hold all places of a launch, where the host only emulates",
+      value = "guests that never answer over SSH take up all the boot slots of an emulated launch",
       promise =
-          "a guest that nobody reaches and whose console is silent for a minute gives its place to"
-              + " the next; launch-all ends")
+          "a guest that nobody can reach and whose console is silent for a minute gives its slot to"
+              + " the next one; launch-all ends")
   void silentGuestsGiveTheirPlacesToOthers() throws IOException {
     int places = Runtime.getRuntime().availableProcessors();
     try (TinyCluster tiny = TinyCluster.make()) {
@@ -211,7 +216,7 @@ class NeverReadyTest {
 
   @Test
   @Fault(
-      value = "a VM whose QEMU ends while it is waited for",
+      value = "a VM's QEMU ends while kubenet waits for the guest",
       promise = "the wait ends at once, with the node and its last console lines")
   void aQemuThatEnds() throws IOException {
     start(new Boot.ByBios(""), BootSector.WAITS.write(folder.resolve("disk.img")));
@@ -233,8 +238,10 @@ class NeverReadyTest {
 
   @Test
   @Fault(
-      value = "guests that answer late, as many do at once where the host only emulates",
-      promise = "asked as many at a time as there are cores, and the longer the more patiently")
+      value = "guests answer late, as when many boot at once under emulation",
+      promise =
+          "kubenet asks only as many at a time as there are cores, and is more patient the longer"
+              + " it has waited")
   void guestsThatAnswerLate() throws Exception {
     start(new Boot.ByBios(""), BootSector.WAITS.write(folder.resolve("disk.img")));
     Wait.until(

@@ -55,7 +55,8 @@ class OutliveTest {
   @Test
   @Fault(
       value = "SIGTERM, SIGHUP, SIGINT or kill -9 of launch-all at any step of making templates",
-      promise = "their VMs, sockets and folders go with it; the next launch makes the templates")
+      promise =
+          "the templates' VMs, sockets and folders go with it; the next launch makes the templates")
   void templates() throws Exception {
     signalled(
         "launch-all",
@@ -81,8 +82,9 @@ class OutliveTest {
 
   @Test
   @Fault(
-      value = "SIGTERM, SIGHUP, SIGINT or kill -9 of prepare-image at any step of an image's build",
-      promise = "mmdebstrap and all that it started end with it, and leave no folder")
+      value =
+          "SIGTERM, SIGHUP, SIGINT or kill -9 of prepare-image at any step of building an image",
+      promise = "mmdebstrap and everything that it started end, too, and leave no folder behind")
   void build() throws Exception {
     assumeTrue(Host.isRoot(), "for another user, mmdebstrap can't have its folder in this one");
     assumeTrue(ImageBuild.isPossible(), "debian-built is made on Debian");
@@ -96,8 +98,10 @@ class OutliveTest {
 
   @Test
   @Fault(
-      value = "kill -9 of a launch-all that makes templates, and of all that watches it",
-      promise = "their VMs go on; the next launch-all, stop-all or prepare-image --prune ends them")
+      value = "kill -9 of a launch-all that makes templates, and of everything that watches it",
+      promise =
+          "the templates' VMs keep running; the next launch-all, stop-all or prepare-image --prune"
+              + " ends them")
   void theNextCommandEndsWhatCouldNotEnd() throws Exception {
     BootSector.WAITS.write(tiny.folder().resolve("tiny.img")); // it says nothing: no template
     Map<String, CommandResult.Call> next = new TreeMap<>();
@@ -126,9 +130,10 @@ class OutliveTest {
 
   @Test
   @Fault(
-      value = "the terminal is closed in which setup makes templates (SIGHUP)",
+      value = "the terminal is closed while setup makes templates (SIGHUP)",
       promise =
-          "what is made ends and leaves nothing; what runs goes on, and setup goes on from it")
+          "the templates' VMs end and leave nothing behind; nodes that run keep running, and the"
+              + " next launch continues from there")
   void aClosedTerminal() throws Exception {
     terminal(call("setup", LAUNCH).write(tiny.top().resolve("line")).toString());
     awaitTemplateVm();
@@ -141,9 +146,10 @@ class OutliveTest {
 
   @Test
   @Fault(
-      value = "Ctrl-Z in launch-all, and fg (SIGTSTP, SIGCONT)",
+      value = "Ctrl-Z in launch-all, then fg (SIGTSTP, SIGCONT)",
       promise =
-          "it stops and goes on, its templates, too; other commands are told that it is there")
+          "launch-all and its templates stop, then continue; meanwhile other commands say that"
+              + " another one is at work")
   void aStoppedLaunchGoesOn() throws Exception {
     terminal("bash --norc -i");
     Path line = call("launch-all", LAUNCH).write(tiny.top().resolve("line"));
@@ -194,7 +200,7 @@ class OutliveTest {
   @Test
   @Fault(
       value = "SIGTERM, SIGHUP, SIGINT or kill -9 of the tests, a soak, a drill or a bench",
-      promise = "VMs, tmux servers and folders in /tmp go with it")
+      promise = "their VMs, tmux servers and folders in /tmp go with them")
   void testsAndBenches() throws Exception {
     int ports = Integer.getInteger("kubenet.ports", 31000) + 410;
     String java = Path.of(System.getProperty("java.home"), "bin", "java").toString();

@@ -132,7 +132,8 @@ class OwnershipTest {
   @Test
   @Fault(
       value = "--state names a person's own folder, here a `.ssh` in a home of 200 files",
-      promise = "every script refuses it before anything else; no byte, mode or time changes")
+      promise =
+          "every script refuses it before it does anything else; no byte, mode or time changes")
   void aPersonsFolderIsLeftAlone() throws IOException {
     Path home = home();
     Map<String, String> before = all(home);
@@ -160,7 +161,7 @@ class OwnershipTest {
   @Test
   @Fault(
       value = "the state folder is a symbolic link",
-      promise = "it is refused, with what it points to; nothing is removed")
+      promise = "kubenet refuses it and says where it points; nothing is removed")
   void aLinkIsRefused() throws IOException {
     Path real = privately(folder.resolve("real"));
     Files.createSymbolicLink(folder.resolve(".kubenet"), real);
@@ -174,8 +175,8 @@ class OwnershipTest {
 
   @Test
   @Fault(
-      value = "another user's state folder",
-      promise = "a message that says whose it is; it is neither read nor changed")
+      value = "the state folder belongs to another user",
+      promise = "a message says whose it is; kubenet neither reads nor changes it")
   void anotherUsersFolderIsRefused() throws IOException {
     StateFolder.claim(Layout.of(folder.resolve(".kubenet")));
     CommandResult.command("chown", "-R", "65534", folder.resolve(".kubenet").toString())
@@ -192,7 +193,7 @@ class OwnershipTest {
   @Test
   @Fault(
       value = "KUBENET_CACHE names a person's own folder",
-      promise = "it is refused before anything else; nothing in it changes")
+      promise = "kubenet refuses it before it does anything else; nothing in it changes")
   void aPersonsCacheIsLeftAlone() throws IOException {
     Path cache = privately(folder.resolve("cache"));
     write(cache.resolve("precious"), new Random(2));
@@ -211,8 +212,8 @@ class OwnershipTest {
 
   @Test
   @Fault(
-      value = "a person's files beside images, and among snapshots",
-      promise = "prune and --destroy leave them, and --destroy names them")
+      value = "a person's own files lie beside images and among snapshots",
+      promise = "--prune and --destroy leave them, and --destroy names them")
   void filesBesideImagesAndSnapshotsStay() throws IOException {
     run("prepare-image", "--yes").succeeded();
     Path images = folder.resolve("cache/images");

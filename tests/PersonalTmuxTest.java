@@ -31,8 +31,10 @@ class PersonalTmuxTest {
 
   @Test
   @Fault(
-      value = "the VMs' tmux windows are renamed: one to `my vms`, then all of them",
-      promise = "launch-all finds their panes by marks; stop-all ends session, switch and forward")
+      value = "the VMs' tmux windows are renamed: first one of them to `my vms`, then all",
+      promise =
+          "launch-all finds their panes by marks; stop-all ends the session, the switch and the"
+              + " forward")
   void renamedWindows() throws IOException {
     try (TinyCluster tiny = tiny(BootSector.WAITS)) {
       tiny.launch();
@@ -64,8 +66,9 @@ class PersonalTmuxTest {
 
   @Test
   @Fault(
-      value = "a guest sets its window's name and title, with `allow-rename on` in ~/.tmux.conf",
-      promise = "the name stays; launch-all finds its pane again, stop-all ends all")
+      value = "a guest sets its window's name and title, and ~/.tmux.conf has `allow-rename on`",
+      promise =
+          "the name stays; launch-all finds the guest's pane again, and stop-all ends everything")
   void aGuestThatRenamesItsWindow() throws IOException {
     try (TinyCluster tiny = tiny(BootSector.RENAMES, "set -g allow-rename on")) {
       tiny.launch();
@@ -88,8 +91,9 @@ class PersonalTmuxTest {
 
   @Test
   @Fault(
-      value = "~/.tmux.conf has another shell that runs nothing, other indexes, keys and more",
-      promise = "all panes are there, and the session opens on the VMs; stop-all leaves nothing")
+      value = "~/.tmux.conf sets a shell that runs nothing, other indexes, other keys and more",
+      promise =
+          "all panes are there, and the session opens on the VMs; stop-all leaves nothing behind")
   void manySettings() throws IOException {
     try (TinyCluster tiny =
         tiny(
@@ -125,7 +129,7 @@ class PersonalTmuxTest {
   @Test
   @Fault(
       value = "~/.tmux.conf has `destroy-unattached on`",
-      promise = "the VMs' session stays, also when a person leaves it")
+      promise = "the VMs' session stays, even after a person attaches and detaches")
   void sessionsThatEndUnattached() throws IOException {
     try (TinyCluster tiny = tiny(BootSector.WAITS, "set -g destroy-unattached on")) {
       assertThat(tiny.launch().out()).doesNotContain("exit-unattached");
@@ -138,7 +142,7 @@ class PersonalTmuxTest {
   @Test
   @Fault(
       value = "~/.tmux.conf has `exit-unattached on`",
-      promise = "launch-all switches it off on that server, and says so; the VMs' session stays")
+      promise = "launch-all switches it off on that server and says so; the VMs' session stays")
   void aServerThatEndsUnattached() throws IOException {
     try (TinyCluster tiny = tiny(BootSector.WAITS, "set -s exit-unattached on")) {
       assertThat(tiny.launch().out())

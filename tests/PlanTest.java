@@ -180,7 +180,7 @@ class PlanTest {
   }
 
   @Test
-  @Fault(value = "a command that makes a file fails", promise = "no half-made file is left")
+  @Fault(value = "a command that creates a file fails", promise = "no partial file is left")
   void aCommandThatFailsLeavesNothing() throws IOException {
     Path file = folder.resolve("disk");
     String script = "echo half > %s; echo no room >&2; exit 3";
@@ -204,7 +204,9 @@ class PlanTest {
   }
 
   @Test
-  @Fault(value = "a disk is there when one is to be made", promise = "it is left as it is")
+  @Fault(
+      value = "a disk already exists where one is to be created",
+      promise = "it is left as it is")
   void aDiskIsNeverOverwritten() throws IOException {
     Path file = folder.resolve("disk");
     // it appears while the command runs: somebody else was faster
@@ -227,8 +229,8 @@ class PlanTest {
 
   @Test
   @Fault(
-      value = "kill -9 between the halves of a key pair",
-      promise = "the next run makes it whole")
+      value = "kill -9 after only one file of a key pair was written",
+      promise = "the next run makes a whole pair")
   void aHalfMadeKeyPairIsRepaired() throws IOException {
     Path key = folder.resolve("key");
     Files.writeString(folder.resolve("key.pub"), "of a killed run");
@@ -260,7 +262,9 @@ class PlanTest {
   }
 
   @Test
-  @Fault(value = "another user has made the folder for sockets in /tmp", promise = "it is refused")
+  @Fault(
+      value = "another user has made the folder for sockets in /tmp",
+      promise = "kubenet refuses it")
   void aFolderOfAnotherUserIsRefused() throws IOException {
     String me = System.getProperty("user.name");
     assumeThat(me).as("only root can give a folder away").isEqualTo("root");
@@ -272,7 +276,7 @@ class PlanTest {
   }
 
   @Test
-  @Fault(value = "the state folder is open to others", promise = "it is refused")
+  @Fault(value = "the state folder is open to other users", promise = "kubenet refuses it")
   void anOpenFolderIsRefusedAndLeftAsItIs() throws IOException {
     Path open = Files.createDirectory(folder.resolve("open"));
     Files.setPosixFilePermissions(open, PosixFilePermissions.fromString("rwxrwxrwx"));

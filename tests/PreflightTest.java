@@ -95,7 +95,7 @@ class PreflightTest {
     "DARWIN, AARCH64, 7.2.22, false",
     "DARWIN, AARCH64, 10.1.0, true"
   })
-  @Fault(value = "QEMU is too old", promise = "a message with both versions; nothing starts")
+  @Fault(value = "QEMU is too old", promise = "a message gives both versions; nothing starts")
   void qemuMustBeNewEnough(Host.Os os, Host.Arch arch, String version, boolean enough) {
     Probe probe = probe(os, arch, 1 << 20, version);
     Cluster cluster = Cluster.standard();

@@ -67,7 +67,9 @@ class PrepareHostTest {
   }
 
   @Test
-  @Fault(value = "network bridge, and its undoing", promise = "the host is as it was")
+  @Fault(
+      value = "a host is prepared for network bridge, then undone",
+      promise = "the host is as it was before")
   void aHostIsAsItWasAfterUndo() {
     TreeMap<String, String> before = host.state();
 

@@ -104,8 +104,8 @@ class PrepareImageTest {
 
   @Test
   @Fault(
-      value = "two runs that want the same image",
-      promise = "one downloads, the other waits and finds it")
+      value = "two runs need the same image at once",
+      promise = "one downloads it; the other waits, then finds it there")
   void twoAtOnceDownloadOnce() throws Exception {
     try (WebServer server = WebServer.of(content)) {
       config(entry(server));
@@ -121,7 +121,7 @@ class PrepareImageTest {
   }
 
   @Test
-  @Fault(value = "kill -9 during a download", promise = "the next run goes on where it stopped")
+  @Fault(value = "kill -9 during a download", promise = "the next run continues where it stopped")
   void aKilledDownloadGoesOnWhereItStopped() throws Exception {
     int half = content.length / 2;
     WebServer.Answer slow =
@@ -217,7 +217,7 @@ class PrepareImageTest {
   @Test
   @Fault(
       value = "the pinned image is gone from its server (404)",
-      promise = "the newest one is taken, by its server's own digest, and the line says so")
+      promise = "kubenet takes the newest one, checked by its server's own digest, and says so")
   void withoutThePinnedImageTheNewestIsTakenAndTheLineSaysSo() throws IOException {
     byte[] sums = (sha256 + " *" + UBUNTU + "\n").getBytes(StandardCharsets.UTF_8);
     WebServer.Answer moved =
@@ -257,7 +257,8 @@ class PrepareImageTest {
   @Test
   @Fault(
       value = "the pinned image can't be had for another reason (5xx, silence, a reset)",
-      promise = "no image without a pin is taken for it; the next of `images` is")
+      promise =
+          "kubenet does not take an unpinned image instead; it tries the next entry of `images`")
   void anyOtherTroubleDoesNotLeadToAnUnpinnedImage() throws IOException {
     Files.copy(shared.resolve("x.img"), folder.resolve("x.img"));
     config("ubuntu-24.04", "./x.img");
@@ -279,7 +280,7 @@ class PrepareImageTest {
   }
 
   @Test
-  @Fault(value = "a login page in place of the image", promise = "it is not kept")
+  @Fault(value = "a login page arrives instead of the image", promise = "it is not kept")
   void whatAPortalSendsInPlaceOfTheImageIsNotKept() throws IOException {
     byte[] page = "<html>log in first</html>".getBytes();
     Digest digest = new Digest();
@@ -306,8 +307,8 @@ class PrepareImageTest {
 
   @Test
   @Fault(
-      value = "a base image that was written to",
-      promise = "no disk is based on it, no VM starts")
+      value = "somebody has written to a base image",
+      promise = "no disk is based on it, and no VM starts")
   void noDiskIsBasedOnAnImageThatWasTouched() throws IOException {
     Files.copy(shared.resolve("x.img"), folder.resolve("x.img"));
     config("./x.img");
@@ -371,7 +372,9 @@ class PrepareImageTest {
   @Test
   @Fault(
       value = "a cleaner empties ~/.cache",
-      promise = "no image is there: they are among the user's data; those of an older kubenet stay")
+      promise =
+          "kubenet keeps its images with the user's data instead; images that an older kubenet left"
+              + " in ~/.cache are used there")
   void imagesAreAmongTheUsersData() throws IOException {
     Files.copy(shared.resolve("x.img"), folder.resolve("x.img"));
     config("./x.img");

@@ -55,8 +55,9 @@ class ProbeTest {
 
   @Test
   @Fault(
-      value = "QEMU takes 6 s to answer when it is asked what it can do",
-      promise = "VMs run in the sandbox all the same, and the accelerator is not given up for it")
+      value = "QEMU takes 6 s to say what it can do",
+      promise =
+          "kubenet waits; the VMs still run in the sandbox, and the accelerator is not ruled out")
   void aQemuThatIsSlowToStartIsWaitedFor() throws IOException {
     CommandResult launch = launch("sleep 6;;").run().succeeded().quiet();
     assertInASandbox();
@@ -68,8 +69,10 @@ class ProbeTest {
 
   @Test
   @Fault(
-      value = "QEMU says nothing while an accelerator is tried",
-      promise = "it is tried again and asked apart; the silence is not remembered")
+      value = "QEMU says nothing while kubenet tries an accelerator",
+      promise =
+          "kubenet tries again and asks for QEMU's features separately; it does not remember the"
+              + " silence")
   void aTrialThatSaysNothingSettlesNothing() throws IOException {
     CommandResult launch =
         launch("case \"$*\" in *tcg*) ;; *) kill -9 $$;; esac;;").run().succeeded().quiet();
@@ -83,7 +86,7 @@ class ProbeTest {
   @Test
   @Fault(
       value = "QEMU never says whether it has a sandbox",
-      promise = "no VM starts; a message says so")
+      promise = "no VM starts, and a message says so")
   void withoutAnAnswerNothingStarts() {
     launch("kill -9 $$;;")
         .run()

@@ -98,7 +98,7 @@ class QmpTest {
   }
 
   @Test
-  @Fault(value = "a QEMU that does not answer", promise = "each question has a limit")
+  @Fault(value = "QEMU does not answer", promise = "each question has a time limit")
   void silenceEndsInTime() throws IOException {
     try (Fake fake = new Fake("", false)) {
       assertThatThrownBy(() -> Qmp.connect(socket, SHORT))

@@ -36,8 +36,8 @@ class RaceTest {
 
   @Test
   @Fault(
-      value = "two launch-all at once",
-      promise = "one launches; the other waits for nothing and says so, or finds all running")
+      value = "two launch-all run at once",
+      promise = "one launches; the other says so and ends, or finds everything running")
   void twoLaunches() throws IOException {
     List<Process> both = new ArrayList<>();
     for (int i = 0; i < 2; i++) {
@@ -60,8 +60,10 @@ class RaceTest {
 
   @Test
   @Fault(
-      value = "launch-all while stop-all runs",
-      promise = "it says that another command is at work, or starts what was stopped; never half")
+      value = "launch-all is run while stop-all runs",
+      promise =
+          "it says that another command is at work, or starts what was stopped; nothing is left"
+              + " half done")
   void aLaunchWhileStopping() throws IOException {
     tiny.launch();
     Process stop = start("stop-all", "stop");
@@ -75,7 +77,9 @@ class RaceTest {
   }
 
   @Test
-  @Fault(value = "a port is taken", promise = "launch-all names port and node and starts nothing")
+  @Fault(
+      value = "a port is taken",
+      promise = "launch-all names the port and its node, and starts nothing")
   void aPortIsTaken() throws IOException {
     int port = tiny.cluster().node("worker0").sshPort();
     try (ServerSocket taken = new ServerSocket(port, 1, InetAddress.getLoopbackAddress())) {
@@ -91,7 +95,7 @@ class RaceTest {
   @Test
   @Fault(
       value = "a VM's QEMU cannot start",
-      promise = "launch-all names the node and where to read why; the others run")
+      promise = "launch-all names the node and says where to read why; the other nodes run")
   void aQemuThatDoesNotStart() throws IOException {
     tiny.launch();
     Gone.kill(tiny.vm("worker0").process().orElseThrow());

@@ -67,7 +67,8 @@ class RecordTest {
   @Test
   @Fault(
       value = "the project is moved while its nodes run",
-      promise = "status, launch-all and stop-all find them as before; all end in order")
+      promise =
+          "status, launch-all and stop-all find them as before; all of them shut down in order")
   void aMovedProjectGoesOn() throws IOException {
     Map<String, Long> pids = tiny.pids();
     Path moved = tiny.folder().resolveSibling("moved");
@@ -92,8 +93,8 @@ class RecordTest {
 
   @Test
   @Fault(
-      value = "something has cleaned /tmp while nodes run: their sockets are gone",
-      promise = "launch-all touches nothing and says how to stop them in order")
+      value = "something has cleaned /tmp while nodes run, and their sockets are gone",
+      promise = "launch-all touches nothing and says how to shut the nodes down")
   void aCleanedTmp() {
     CommandResult.remove(tiny.layout().runtime());
 
@@ -106,8 +107,8 @@ class RecordTest {
 
   @Test
   @Fault(
-      value = "the nodes in a state folder are those of another cluster file",
-      promise = "every script refuses it and names both clusters; nothing ends, nothing is removed")
+      value = "the nodes in a state folder belong to another cluster file",
+      promise = "every script refuses and names both clusters; nothing is stopped or removed")
   void anotherClustersFolderIsRefused() throws IOException {
     Map<String, Long> pids = tiny.pids();
     Files.writeString(
@@ -137,7 +138,9 @@ class RecordTest {
   @Test
   @Fault(
       value = "`name` is changed in the cluster file while nodes run",
-      promise = "launch-all refuses it with both names; stop-all finds all and leaves nothing")
+      promise =
+          "launch-all refuses and gives both names; stop-all finds everything and leaves nothing"
+              + " behind")
   void anotherNameWhileNodesRun() throws IOException {
     edit("name: tiny", "name: other");
     refused("worker0 runs with cluster name tiny, and cluster.yaml says other");
@@ -150,8 +153,8 @@ class RecordTest {
 
   @Test
   @Fault(
-      value = "`count` is lowered while a node is stopped, then all is destroyed",
-      promise = "its disk goes, too; nothing is left")
+      value = "`count` is lowered while a node is stopped, then everything is destroyed",
+      promise = "that node's disk goes, too; nothing is left")
   void destroyTakesANodeThatTheFileNoLongerHas() throws IOException {
     edit("worker:  {count: 1", "worker:  {count: 2");
     tiny.run("launch-all", "--only", "gateway,worker1").succeeded().quiet();
@@ -166,8 +169,8 @@ class RecordTest {
 
   @Test
   @Fault(
-      value = "a command runs with another TMUX_TMPDIR than the launch",
-      promise = "it finds the sessions where they are; stop-all leaves nothing")
+      value = "a command runs with a TMUX_TMPDIR other than the launch's",
+      promise = "it finds the sessions where they are; stop-all leaves nothing behind")
   void anotherTmuxServer() throws IOException {
     Path other = Files.createDirectory(tiny.top().resolve("other"));
     CommandResult again =
@@ -183,8 +186,9 @@ class RecordTest {
 
   @Test
   @Fault(
-      value = "a running node is no longer in the cluster file",
-      promise = "status lists it, stop-all stops it, --destroy removes it, and no other is harmed")
+      value = "a node that runs is no longer in the cluster file",
+      promise =
+          "status lists it, stop-all stops it, --destroy removes it, and no other node is harmed")
   void aNodeThatTheFileNoLongerHas() throws IOException {
     edit("worker:  {count: 1", "worker:  {count: 2");
     tiny.run("launch-all", "--only", "gateway,worker0,worker1").succeeded().quiet();
@@ -207,8 +211,8 @@ class RecordTest {
 
   @Test
   @Fault(
-      value = "the cluster file has another size, port, user or network than what runs",
-      promise = "launch-all refuses it, a line a node with both values, and both ways out")
+      value = "the cluster file has another size, port, user or network than the running nodes",
+      promise = "launch-all refuses; it gives both values for each node, and both ways out")
   void aChangeThatCannotHoldIsRefused() throws IOException {
     edit("memory: 256M", "memory: 300M");
     refused(
@@ -233,7 +237,9 @@ class RecordTest {
   @Test
   @Fault(
       value = "`memory` or `subnet` is changed while a node is suspended",
-      promise = "launch-all refuses it with both values; undone, the node goes on where it was")
+      promise =
+          "launch-all refuses and gives both values; once the change is undone, the node resumes"
+              + " where it was")
   void anotherMemoryThanASuspendedNodeHas() throws IOException {
     tiny.run("stop-all", "--suspend").succeeded().quiet();
     edit("memory: 256M", "memory: 300M");

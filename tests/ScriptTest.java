@@ -141,8 +141,8 @@ class ScriptTest {
   @ParameterizedTest
   @MethodSource("scripts")
   @Fault(
-      value = "a faulty cluster file",
-      promise = "all faults at once, with file, line and column; nothing is touched")
+      value = "a cluster file has several mistakes",
+      promise = "all are reported at once, with file, line and column; nothing is touched")
   void allFaultsOfTheClusterFileAreToldAtOnce(String script) throws IOException {
     Files.writeString(folder.resolve("cluster.yaml"), BROKEN);
     CommandResult result =
@@ -416,8 +416,8 @@ class ScriptTest {
 
   @Test
   @Fault(
-      value = "files of other origin among those to be destroyed",
-      promise = "they stay, and are named")
+      value = "there are other files among those to be destroyed",
+      promise = "they stay, and a message names them")
   void destroyLeavesAStrangersFiles() throws IOException {
     Layout layout = keysMade();
     Path beside = Files.writeString(layout.state().resolve("notes.txt"), "mine");
@@ -468,7 +468,9 @@ class ScriptTest {
   }
 
   @Test
-  @Fault(value = "the state folder is that of another version", promise = "it is left alone")
+  @Fault(
+      value = "the state folder was made by a kubenet with another format",
+      promise = "it is left alone")
   void aStateOfAnotherFormIsLeftAlone() throws IOException {
     Layout layout = keysMade();
     Files.writeString(layout.version(), "3\n");
@@ -484,7 +486,7 @@ class ScriptTest {
   @Test
   @Fault(
       value = "a port is taken and there is too little memory",
-      promise = "all obstacles are told at once, with ways out; nothing starts")
+      promise = "both are reported at once, with ways out; nothing starts")
   void allObstaclesAreToldAtOnce() throws IOException {
     try (ServerSocket taken = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
       int port = taken.getLocalPort();
@@ -505,7 +507,7 @@ class ScriptTest {
   }
 
   @Test
-  @Fault(value = "an image that names another file of the host", promise = "it is refused")
+  @Fault(value = "an image refers to another file on the host", promise = "kubenet refuses it")
   void anImageThatNamesAnotherFileIsRefused() throws IOException {
     configured(folder, CONFIG.replace("tiny", "overlay"));
     Path overlay = folder.resolve("overlay.qcow2");
@@ -549,8 +551,8 @@ class ScriptTest {
 
   @Test
   @Fault(
-      value = "programs are missing",
-      promise = "all are named, with the one command that installs them")
+      value = "several programs are missing",
+      promise = "all are named, with one command that installs them")
   void allMissingProgramsAreToldWithTheOneCommand() throws IOException {
     Path calls = folder.resolve("calls");
     Path bin = bare(calls);
@@ -571,7 +573,7 @@ class ScriptTest {
 
   @Test
   @Fault(
-      value = "a program is there, but may not be executed",
+      value = "a program is there but is not executable",
       promise = "it counts as missing, and is named")
   void aProgramThatMayNotBeExecutedIsMissing() throws IOException {
     Path bin = bare(folder.resolve("calls"));
@@ -589,7 +591,7 @@ class ScriptTest {
   @Test
   @Fault(
       value = "tmux is older than 3.0",
-      promise = "both versions are named, before anything is made")
+      promise = "a message gives both versions before anything is made")
   void tmuxThatIsTooOld() throws IOException {
     Path bin = bare(folder.resolve("calls"));
     configured(folder, CONFIG);

@@ -40,8 +40,8 @@ class SecurityTest {
 
   @Test
   @Fault(
-      value = "a guest breaks out into its QEMU",
-      promise = "seccomp ends that process if it starts a program or changes its user (Linux)")
+      value = "a guest breaks out into its QEMU process",
+      promise = "seccomp kills the process if it starts a program or changes its user (Linux)")
   void everyQemuIsInASandbox() throws IOException {
     for (long pid : tiny.pids().values()) {
       for (Path thread : entries(Path.of("/proc/" + pid + "/task"))) {
@@ -56,7 +56,7 @@ class SecurityTest {
   @Test
   @Fault(
       value = "somebody connects from the LAN or the Internet",
-      promise = "no process of a cluster listens beyond 127.0.0.1, on TCP or UDP")
+      promise = "no process of a cluster listens on anything but 127.0.0.1, on TCP or UDP")
   void nothingListensBeyondLoopback() throws IOException {
     Map<String, String> inodes = new HashMap<>();
     for (String table : List.of("tcp", "tcp6", "udp", "udp6")) {
@@ -85,7 +85,7 @@ class SecurityTest {
   @Test
   @Fault(
       value = "another user of this host looks for keys, sockets and disks",
-      promise = "folders are 0700, keys, disks and sockets are open to nobody else")
+      promise = "folders are 0700; keys, disks and sockets are open to nobody else")
   void filesAndSocketsArePrivate() throws IOException {
     for (Path folder : List.of(tiny.layout().state(), tiny.layout().runtime())) {
       try (Stream<Path> files = Files.walk(folder)) {
@@ -103,8 +103,8 @@ class SecurityTest {
 
   @Test
   @Fault(
-      value = "the scripts are run by root",
-      promise = "a line says that QEMU is root's then, and that it need not be")
+      value = "root runs the scripts",
+      promise = "a line says that QEMU will run as root, and that it need not")
   void rootIsTold() {
     String note = "note: run by root, QEMU is root's too; an ordinary user can do all of it\n";
     assertThat(launch.out().split(note, -1)).hasSize(Host.isRoot() ? 2 : 1);
@@ -112,9 +112,10 @@ class SecurityTest {
 
   @Test
   @Fault(
-      value = "a guest prints to its console for ever",
+      value = "a guest prints to its console without end",
       promise =
-          "the log is cut to its last MiB when it is larger than 32 MiB, looked at every 10 s")
+          "kubenet checks the log every 10 s and cuts it to its last MiB when it is larger than 32"
+              + " MiB")
   void theConsoleLogIsBounded(@TempDir Path folder) throws Exception {
     Path log = folder.resolve("a 'b' console.log");
     Path out = folder.resolve("out");
@@ -151,8 +152,8 @@ class SecurityTest {
 
   @Test
   @Fault(
-      value = "a VM that ends leaves its helpers",
-      promise = "what looks after its console log ends with it")
+      value = "a VM ends while a helper process still looks after its console log",
+      promise = "the helper ends, too")
   void nothingOutlivesItsVm() {
     try (TinyCluster own = TinyCluster.make()) {
       own.launch();
@@ -167,8 +168,9 @@ class SecurityTest {
 
   @Test
   @Fault(
-      value = "a folder name with a blank, quotes, `$`, a comma, a colon, a semicolon, an umlaut",
-      promise = "it is only ever a name: everything works in it")
+      value =
+          "a folder's name has a blank, quotes, `$`, a comma, a colon, a semicolon or an umlaut",
+      promise = "it is only ever treated as a name, and everything works in it")
   void oddFolders() {
     try (TinyCluster odd = TinyCluster.make(BootSector.WAITS, Lab.nastyName().replace("}", ""))) {
       odd.launch();
@@ -179,8 +181,8 @@ class SecurityTest {
 
   @Test
   @Fault(
-      value = "a very long path",
-      promise = "sockets lie elsewhere, in a folder with a short name: everything works")
+      value = "a path is very long",
+      promise = "sockets are elsewhere, in a folder with a short name, and everything works")
   void aLongPath() {
     String name = "long/".repeat(40) + "folder";
     try (TinyCluster far = TinyCluster.make(BootSector.WAITS, name)) {

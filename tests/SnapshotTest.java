@@ -56,8 +56,8 @@ class SnapshotTest {
 
   @Test
   @Fault(
-      value = "a suspension that was cut off, before or after a node's state was saved",
-      promise = "launch-all lets the nodes go on where they were")
+      value = "a suspension is interrupted, before or after a node's state was saved",
+      promise = "launch-all lets the nodes continue where they were")
   void aSuspensionThatWasCutOff() throws IOException {
     for (Node node : tiny.nodes()) {
       try (Qmp qmp = Qmp.connect(tiny.vm(node.name()).files().qmp(), Duration.ofSeconds(5))) {
@@ -81,8 +81,9 @@ class SnapshotTest {
 
   @Test
   @Fault(
-      value = "a snapshot after which much went wrong",
-      promise = "--restore takes disks and memory of all nodes back to it, as often as wished")
+      value = "much goes wrong after a snapshot",
+      promise =
+          "--restore takes the disks and memory of all nodes back to it, as often as you like")
   void aSnapshotIsRestoredAsOftenAsWished() {
     tiny.run("snapshot-all", "before-it").succeeded().prints("kept as before-it");
     tiny.run("snapshot-all", "before-it")
@@ -101,7 +102,9 @@ class SnapshotTest {
   }
 
   @Test
-  @Fault(value = "half a snapshot", promise = "it is none: not listed, not restored, made anew")
+  @Fault(
+      value = "only half of a snapshot is there",
+      promise = "it does not count: it is not listed or restored, and can be made again")
   void halfASetIsNone() throws Exception {
     tiny.run("snapshot-all", "half").succeeded();
     Path set = disk().resolve("../../../snapshots/half").normalize();
@@ -115,8 +118,8 @@ class SnapshotTest {
 
   @Test
   @Fault(
-      value = "a restore that was cut off between two nodes",
-      promise = "no node starts until it was run again to its end")
+      value = "a restore is interrupted between two nodes",
+      promise = "no node starts until the restore has been run again and has finished")
   void halfARestoreIsFinishedFirst() throws Exception {
     tiny.run("snapshot-all", "one").succeeded();
     Path marker = disk().resolve("../../../restoring").normalize();
@@ -128,8 +131,12 @@ class SnapshotTest {
 
   @Test
   @Fault(
-      value = "a name that no snapshot has, or a disk that is not in it, while the nodes run",
-      promise = "they run on: all is checked before power is cut or a node suspended")
+      value =
+          "while the nodes run, --restore names a snapshot that does not exist, or one made with"
+              + " another disk",
+      promise =
+          "they keep running: everything is checked before any power is cut or any node is"
+              + " suspended")
   void allIsCheckedFirst() {
     Map<String, Long> running = tiny.pids();
     tiny.run("snapshot-all", "TYPO", "--restore", "--yes")
@@ -163,7 +170,7 @@ class SnapshotTest {
   @Test
   @Fault(
       value = "a snapshot is removed while the nodes run",
-      promise = "they run on, and its room is free")
+      promise = "they keep running, and the space is freed")
   void isRemovedWhileNodesRun() {
     tiny.run("snapshot-all", "x").succeeded();
     tiny.run("launch-all").succeeded();
@@ -177,8 +184,10 @@ class SnapshotTest {
 
   @Test
   @Fault(
-      value = "a snapshot after which a node got more memory",
-      promise = "--restore is refused with both values and the nodes run on; undone, it restores")
+      value = "a node got more memory after a snapshot",
+      promise =
+          "--restore gives both values and refuses, and the nodes keep running; once the change is"
+              + " undone, it restores")
   void anotherSizeIsRefused() throws IOException {
     tiny.run("snapshot-all", "x").succeeded();
     tiny.run("stop-all", "--discard", "--yes").succeeded();
@@ -202,8 +211,8 @@ class SnapshotTest {
 
   @Test
   @Fault(
-      value = "a snapshot is removed, or another one made or restored, while half restored",
-      promise = "refused: the one that was begun is finished first")
+      value = "a restore is half done, and a snapshot is removed, made or restored by another name",
+      promise = "kubenet refuses: the restore that was begun has to finish first")
   void halfARestoreKeepsItsSet() throws IOException {
     tiny.run("snapshot-all", "one").succeeded();
     tiny.run("snapshot-all", "two").succeeded();
@@ -224,8 +233,8 @@ class SnapshotTest {
 
   @Test
   @Fault(
-      value = "a file of a snapshot is gone or cut off",
-      promise = "--restore is refused, and the nodes run on")
+      value = "a file of a snapshot is gone or truncated",
+      promise = "--restore refuses, and the nodes keep running")
   void aDamagedSetIsRefused() throws IOException {
     tiny.run("snapshot-all", "x").succeeded();
     tiny.run("launch-all").succeeded();

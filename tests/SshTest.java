@@ -117,7 +117,7 @@ class SshTest {
   @Test
   @Fault(
       value = "another server answers in place of a node",
-      promise = "its host key is refused; no login is tried")
+      promise = "kubenet rejects its host key and does not try to log in")
   void anotherHostKeyIsAProblem() throws IOException {
     SshKey other = SshKey.read(folder.resolve("stranger"));
 
@@ -132,8 +132,10 @@ class SshTest {
 
   @Test
   @Fault(
-      value = "a server that only speaks old algorithms",
-      promise = "no login: only Curve25519, Ed25519, ChaCha20 or AES-GCM, SHA-2 are offered")
+      value = "a server speaks only old algorithms",
+      promise =
+          "there is no login: kubenet offers only Curve25519, Ed25519, ChaCha20 or AES-GCM, and"
+              + " SHA-2")
   void oldAlgorithmsAreNotSpoken() throws IOException {
     String keys = "AuthorizedKeysFile " + folder.resolve("authorized_keys") + "\n";
     for (String old :
@@ -229,7 +231,9 @@ class SshTest {
   }
 
   @Test
-  @Fault(value = "an SSH server that accepts and says nothing", promise = "each step has a limit")
+  @Fault(
+      value = "an SSH server accepts the connection and says nothing",
+      promise = "each step has a time limit")
   void silenceEndsInTime() throws IOException {
     for (String banner : List.of("", "SSH-2.0-Fake\r\n", "nonsense")) {
       try (Fake fake = new Fake(banner)) {
@@ -254,8 +258,8 @@ class SshTest {
 
   @Test
   @Fault(
-      value = "an SSH server whose greeting or packets never end",
-      promise = "the connection is closed after some KiB")
+      value = "an SSH server's greeting or packets never end",
+      promise = "kubenet closes the connection after a few KiB")
   void endlessGreetingsEndSoon() throws IOException {
     for (String start : List.of("SSH-2.0-x", "SSH-2.0-x\r\n", "x", "\r\n", "")) {
       for (String then : List.of("x", "\r\n", "\0", "SSH-2.0-x\r\n", "\0\0\1\0")) {
@@ -274,8 +278,8 @@ class SshTest {
   /** OpenSSH itself, with the files that kubenet makes, in a folder of the worst name. */
   @Test
   @Fault(
-      value = "the same, for ssh itself",
-      promise = "`ssh_config` has strict host keys: it ends with 255")
+      value = "another server answers in place of a node, and you use `ssh` itself",
+      promise = "`ssh_config` checks host keys strictly, so `ssh` ends with 255")
   void openSshLogsInWithOurFiles() throws IOException {
     Path state = Files.createDirectory(folder.resolve(Lab.nastyName()));
     Layout layout = new Layout(state, state);

@@ -41,10 +41,10 @@ class StopTest {
 
   @Test
   @Fault(
-      value = "a VM's QMP socket is gone, as when /tmp was cleaned, and it has no SSH",
+      value = "a VM has lost its QMP socket, as when /tmp is cleaned, and has no SSH",
       promise =
-          "stop-all leaves it running, says so and ends with 1; --kill ends it, in order for QEMU;"
-              + " launch-all says that it does not answer")
+          "stop-all leaves it running, says so and ends with 1; --kill ends it and lets QEMU clean"
+              + " up; launch-all says that QEMU does not answer")
   void theSocketIsGone() throws IOException {
     long pid = tiny.pids().get("worker0");
     Files.delete(socket());
@@ -68,8 +68,10 @@ class StopTest {
 
   @Test
   @Fault(
-      value = "another program holds a VM's QMP socket, as QEMU serves one at a time",
-      promise = "stop-all leaves the VM running, says so and ends with 1; later it stops in order")
+      value = "another program holds a VM's QMP socket, and QEMU serves only one at a time",
+      promise =
+          "stop-all leaves the VM running, says so and ends with 1; once the socket is free, the VM"
+              + " shuts down in order")
   void theSocketIsHeld() throws IOException {
     try (Qmp other = Qmp.connect(socket(), Duration.ofSeconds(5))) {
       assertThat(other.version()).isNotEmpty();
@@ -90,8 +92,8 @@ class StopTest {
 
   @Test
   @Fault(
-      value = "stop-all on a VM that somebody has paused",
-      promise = "it goes on, and powers down in order")
+      value = "stop-all is run on a VM that somebody has paused",
+      promise = "the VM resumes and powers down in order")
   void aPausedVm() throws IOException {
     try (Qmp qmp = Qmp.connect(socket(), Duration.ofSeconds(5))) {
       qmp.execute("stop");

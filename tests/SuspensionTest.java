@@ -95,8 +95,8 @@ class SuspensionTest {
 
   @Test
   @Fault(
-      value = "a suspended cluster is copied, and the original goes on",
-      promise = "the copy goes on from its own memory, on its own disks")
+      value = "a suspended cluster is copied, and the original resumes",
+      promise = "the copy resumes from its own memory, on its own disks")
   void aCopyGoesOnFromItsOwnState() throws IOException {
     TinyCluster original = tiny;
     Path top = Files.createTempDirectory(Path.of("/tmp"), "kubenet-tiny-");
@@ -118,7 +118,7 @@ class SuspensionTest {
   @Test
   @Fault(
       value = "a suspended cluster is moved to another folder",
-      promise = "launch-all goes on from its memory there")
+      promise = "launch-all resumes it there from its memory")
   void aMovedProjectGoesOn() throws IOException {
     moved();
     tiny.run("launch-all").succeeded();
@@ -134,8 +134,9 @@ class SuspensionTest {
 
   @Test
   @Fault(
-      value = "a node that a kubenet of the form before has suspended, in a project that was moved",
-      promise = "launch-all goes on from its memory")
+      value =
+          "a node was suspended by a kubenet with the previous format, and the project was moved",
+      promise = "launch-all resumes it from its memory")
   void theFormBeforeGoesOn() throws IOException {
     for (Node node : tiny.nodes()) {
       Layout.Files old = tiny.vm(node.name()).files();
@@ -155,10 +156,10 @@ class SuspensionTest {
 
   @Test
   @Fault(
-      value = "memory or CPUs of a suspended node are changed in cluster.yaml",
+      value = "a suspended node's memory or CPUs are changed in cluster.yaml",
       promise =
-          "nothing is started, both values are named, and the state is kept: undone, it goes on;"
-              + " or stop-all --discard gives it up")
+          "nothing starts; a message gives both values, and the state is kept; the node resumes"
+              + " once the change is undone, or stop-all --discard discards the state")
   void anotherSizeIsRefused() throws IOException {
     config("memory: 256M", "memory: 300M");
     config("cpus: 1", "cpus: 2");
@@ -192,8 +193,8 @@ class SuspensionTest {
 
   @Test
   @Fault(
-      value = "the disk of a suspended node is removed, or another one is in its place",
-      promise = "nothing is started, and the state is kept")
+      value = "a suspended node's disk is removed or replaced",
+      promise = "nothing starts, and the state is kept")
   void anotherDiskIsRefused() throws IOException {
     Path aside = files().disk().resolveSibling("aside");
     Files.move(files().disk(), aside);
@@ -212,8 +213,8 @@ class SuspensionTest {
 
   @Test
   @Fault(
-      value = "a saved state that is cut off",
-      promise = "nothing is started, the file is named, and all is kept")
+      value = "a saved state is truncated",
+      promise = "nothing starts; a message names the file, and everything is kept")
   void aTruncatedStateIsRefused() throws IOException {
     try (RandomAccessFile file = new RandomAccessFile(files().suspended().toFile(), "rw")) {
       file.setLength(file.length() / 2);
@@ -226,8 +227,8 @@ class SuspensionTest {
   @Fault(
       value = "QEMU dies while it loads a saved state",
       promise =
-          "launch-all fails with QEMU's words, the other nodes go on, the state is kept; after"
-              + " stop-all --discard the node boots from its disk")
+          "launch-all fails with QEMU's message; the other nodes resume, and the state is kept;"
+              + " after stop-all --discard the node boots from its disk")
   void aStateThatIsNotTakenIsKept() throws IOException {
     try (RandomAccessFile file = new RandomAccessFile(files().suspended().toFile(), "rw")) {
       byte[] nonsense = new byte[(int) file.length() - 100];
@@ -249,8 +250,9 @@ class SuspensionTest {
 
   @Test
   @Fault(
-      value = "a launch ends, or QEMU with it, between a state's loading and the guest's going on",
-      promise = "the next launch goes on from it")
+      value =
+          "launch-all, or QEMU as well, ends after a state was loaded and before the guest resumed",
+      promise = "the next launch resumes from that state")
   void loadedButNotLetGo() throws IOException {
     Map<String, Long> before = loaded();
     tiny.run("launch-all").succeeded().prints("worker0 goes on: it was paused");
@@ -280,10 +282,10 @@ class SuspensionTest {
 
   @Test
   @Fault(
-      value = "a launch and then QEMU are killed just after a suspended guest went on",
+      value = "launch-all and then QEMU are killed just after a suspended guest resumed",
       promise =
-          "if it has written to its disk it boots from there, as its memory no longer fits; if not,"
-              + " it goes on from its memory")
+          "if the guest has written to its disk, it boots from the disk, as its saved memory no"
+              + " longer fits; if not, it resumes from its memory")
   void letGoButNotRemoved() throws IOException {
     killedAsItGoesOn();
     tiny.run("launch-all").succeeded();
@@ -312,10 +314,10 @@ class SuspensionTest {
 
   @Test
   @Fault(
-      value = "QEMU is another one than a node was suspended by",
+      value = "QEMU's version is not the one that suspended a node",
       promise =
-          "a newer one goes on with the machine of the old one; one that does not have that machine"
-              + " is refused, both are named, and the state is kept")
+          "a newer QEMU resumes it with the older machine type; a QEMU without that machine type is"
+              + " refused, both are named, and the state is kept")
   void anotherQemu() throws IOException {
     assumeTrue(Host.Arch.current() == Host.Arch.X86_64, "q35 is a machine of x86_64");
     String now = machine("worker0");
@@ -351,8 +353,9 @@ class SuspensionTest {
 
   @Test
   @Fault(
-      value = "the accelerator that a node was suspended with is gone, or its CPU is another one",
-      promise = "nothing is started, both are named, and the state is kept")
+      value =
+          "the accelerator that a node was suspended with is gone, or the CPU is a different one",
+      promise = "nothing starts; a message names both, and the state is kept")
   void anotherCpuIsRefused() throws IOException {
     edit(files().suspension(), "\"accelerator\" : \"", "\"accelerator\" : \"old-");
     tiny.run("launch-all")
@@ -364,7 +367,7 @@ class SuspensionTest {
 
   @Test
   @Fault(
-      value = "a cluster is moved to another folder, its disks with it",
+      value = "a cluster is moved to another folder with its disks",
       promise = "each disk keeps its instance-id, so cloud-init does not do its work again")
   void aDiskKeepsItsId() throws IOException {
     String id = tiny.vm("worker0").instance().orElseThrow();

@@ -244,9 +244,9 @@ class TmuxTest {
 
   @Test
   @Fault(
-      value = "windows of the SSH session have other names, with blanks, or all the same",
+      value = "windows of the SSH session have other names: with blanks, or all the same",
       promise =
-          "ssh-all mends the panes that are missing or dead, there; stop-all ends the session")
+          "ssh-all replaces missing and dead panes where they were; stop-all ends the session")
   void renamedWindowsOfTheSshSession() {
     Sessions sessions = sessions();
     SshSession ssh = ssh(sessions);
@@ -275,7 +275,7 @@ class TmuxTest {
 
   @Test
   @Fault(
-      value = "all panes of a session were closed, but one that a person opened there",
+      value = "all panes of a session were closed except one that a person opened there",
       promise = "the nodes' panes come back; stop-all ends the session")
   void aSessionWithoutOurPanes() {
     Sessions sessions = sessions();
@@ -295,7 +295,8 @@ class TmuxTest {
 
   @Test
   @Fault(
-      value = "hooks in ~/.tmux.conf add a window to each new session, a pane to each new window",
+      value =
+          "hooks in ~/.tmux.conf add a window to each new session and a pane to each new window",
       promise = "they are left alone; the nodes have panes of their own")
   void hooksThatMakeMore() throws IOException {
     Files.writeString(
@@ -320,7 +321,7 @@ class TmuxTest {
 
   @Test
   @Fault(
-      value = "a person has a tmux session of the name that kubenet would give",
+      value = "a person already has a tmux session with the name that kubenet would use",
       promise = "it is not touched; launch-all says so, and stop-all leaves it")
   void aPersonsSessionOfThatName() {
     Sessions sessions = sessions();
@@ -384,7 +385,7 @@ class TmuxTest {
   @Test
   @Fault(
       value = "a person has a binding of their own for the prefix and S",
-      promise = "in other sessions it does what it did; in the SSH session it is kubenet's")
+      promise = "other sessions keep that binding; in the SSH session the key is kubenet's")
   void aPersonsBindingIsKept() throws IOException {
     Files.writeString(
         folder.resolve(".tmux.conf"),

@@ -68,7 +68,9 @@ class VmTest {
   }
 
   @Test
-  @Fault(value = "a pid file that a crash left", promise = "it is no VM, and no obstacle")
+  @Fault(
+      value = "a crash has left a pid file behind",
+      promise = "it does not count as a VM, and is not in the way")
   void aCrashLeavesAStalePidFile() {
     start();
     qemu.close();
@@ -84,8 +86,8 @@ class VmTest {
 
   @Test
   @Fault(
-      value = "a pid file with the number of another process",
-      promise = "it is not taken for the VM, and never signalled")
+      value = "a pid file has the number of another process",
+      promise = "kubenet does not take that process for the VM, and never sends it a signal")
   void aForeignProcessIsNotTheVm() throws Exception {
     Process foreign = new ProcessBuilder("sleep", "60").start();
     try {
@@ -102,7 +104,9 @@ class VmTest {
   }
 
   @Test
-  @Fault(value = "a pid file that is empty, cut off, or nonsense", promise = "it is no VM")
+  @Fault(
+      value = "a pid file is empty, truncated, or nonsense",
+      promise = "it does not count as a VM")
   void aBrokenPidFileIsNoVm() throws IOException {
     for (String text :
         new String[] {"", "\n", "abc", "-1", "1 2", "9".repeat(18), "9".repeat(40)}) {
@@ -118,7 +122,9 @@ class VmTest {
   }
 
   @Test
-  @Fault(value = "a second QEMU for the same node", promise = "it ends at once; the first goes on")
+  @Fault(
+      value = "a second QEMU starts for the same node",
+      promise = "it ends at once; the first keeps running")
   void aSecondQemuDoesNotTakeOver() throws Exception {
     start();
     try (Paused second = Paused.started(folder, folder.resolve("other.qmp"), files.pid())) {

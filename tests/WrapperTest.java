@@ -146,7 +146,7 @@ class WrapperTest {
   @Test
   @Fault(
       value = "`HOME` is not set",
-      promise = "it is the one of the user's entry; nothing is made in `/`")
+      promise = "the home folder in the user's entry is used; nothing is made in `/`")
   void withoutHomeTheUsersEntryTells() throws IOException {
     keepFakeJar();
     Path java = jdk("17.0.2");
@@ -157,7 +157,7 @@ class WrapperTest {
   }
 
   @Test
-  @Fault(value = "a user without an entry in `/etc/passwd`", promise = "a message says so")
+  @Fault(value = "the user has no entry in `/etc/passwd`", promise = "a message says so")
   void aUserWithoutANameIsTold() throws IOException {
     assumeTrue(Host.isRoot(), "only root can become somebody else");
     String text = Files.readString(Path.of(CommandResult.wrapper()));
@@ -171,7 +171,9 @@ class WrapperTest {
   }
 
   @Test
-  @Fault(value = "`ulimit -n 64`", promise = "a message, and no stack trace")
+  @Fault(
+      value = "only 64 files may be open at once (`ulimit -n 64`)",
+      promise = "a message says so, and there is no stack trace")
   void tooFewOpenFilesAreTold() throws IOException {
     keepJar();
     wrapper("--version")
@@ -186,8 +188,9 @@ class WrapperTest {
 
   @Test
   @Fault(
-      value = "a script is started twice at once, for the first time",
-      promise = "one compiles it, the others wait (JBang itself lets one or more of them fail)")
+      value = "a script is started several times at once, for the first time",
+      promise =
+          "one compiles it and the others wait (with JBang alone, one or more of them would fail)")
   void oneOfFourCompiles() throws Exception {
     keepJar();
     offer("flock");
@@ -210,8 +213,9 @@ class WrapperTest {
 
   @Test
   @Fault(
-      value = "a locale that is not installed, such as a Mac's `LC_CTYPE=UTF-8`, and an umlaut",
-      promise = "it is as with `C`: the script in that folder starts")
+      value =
+          "a locale is not installed, such as a Mac's `LC_CTYPE=UTF-8`, and a folder has an umlaut",
+      promise = "kubenet uses `C.UTF-8` instead, and the script in that folder starts")
   void aLocaleThatIsNotInstalled() throws IOException {
     keepJar();
     offer("locale");
