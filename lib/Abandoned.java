@@ -8,18 +8,21 @@ import java.util.List;
 import java.util.stream.Stream;
 
 /**
- * Folders in which an image or a template was being made by a process that was killed together with
- * what would have removed them: after a power cut, say. The next command ends and removes them.
+ * Leftover folders of images and templates that were never finished. A process was making them, and
+ * it was killed together with the shell that would have cleaned up after it, as in a power cut. The
+ * next command ends their VMs and removes the folders.
  */
 public final class Abandoned {
-  /** The lock in a folder of images that whoever makes one holds. */
+  /** The lock file in a folder of images. A process holds it while it makes an image. */
   static final String MAKING = "making.lock";
 
   private static final Duration LIMIT = Duration.ofMinutes(10);
 
   private Abandoned() {}
 
-  /** Ends and removes them all, but where another process makes images just now. */
+  /**
+   * Ends and removes all leftovers. Skips a folder in which another process is making images now.
+   */
   public static void endAll() {
     for (String name : List.of("images", "templates")) {
       Path images = Layout.cache().resolve(name);
@@ -34,9 +37,9 @@ public final class Abandoned {
   }
 
   /**
-   * {@return those in a folder of images}
+   * {@return the leftovers in a folder of images}
    *
-   * @param key of what was being made; empty for whatever it was
+   * @param key of the image or template that was being made; empty for any
    */
   static List<Path> in(Path images, String key) {
     if (!Files.isDirectory(images)) {
@@ -50,13 +53,13 @@ public final class Abandoned {
     }
   }
 
-  /** {@return whether a path is such a folder; a download that can go on is a file} */
+  /** {@return whether a path is a leftover folder; a partial download is a file, so it is none} */
   static boolean isOne(Path path) {
     return path.getFileName().toString().matches("\\..+-[0-9a-f]{12}(\\.[0-9]+)?\\.part")
         && Files.isDirectory(path);
   }
 
-  /** Ends its VM, if it has one that goes on, and removes it; the caller holds the lock. */
+  /** Ends a leftover's VM if it still runs, and removes the folder. The caller holds the lock. */
   static void end(Path work) {
     Path runtime = Layout.of(work).runtime();
     for (Path socket : List.of(runtime.resolve("bake.qmp"), runtime.resolve("template.qmp"))) {

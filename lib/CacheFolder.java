@@ -6,21 +6,21 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.stream.Stream;
 
-/** The folder that all clusters of a user share ({@link Layout#cache}), as kubenet's own. */
+/** Checks and marks the folder that all clusters of a user share, {@link Layout#cache}. */
 public final class CacheFolder {
   private CacheFolder() {}
 
   /**
-   * Refuses a folder of somebody else, which KUBENET_CACHE may name.
+   * Refuses a folder that is not kubenet's: KUBENET_CACHE can name any folder.
    *
-   * @throws Problem if it has files in it and kubenet did not make it
+   * @throws Problem if the folder has files in it and kubenet did not make it
    */
   public static void check() {
     Path cache = Layout.cache();
     Marker.refuseStranger(cache, isOld(cache));
   }
 
-  /** Makes it, and marks it. */
+  /** Makes the folder and marks it. */
   static void claim() {
     check();
     Path cache = Layout.cache();
@@ -31,8 +31,8 @@ public final class CacheFolder {
   }
 
   /**
-   * Whether a kubenet that wrote no markers made it: there is nothing in it but what that one left,
-   * images with their descriptions included.
+   * Whether an older kubenet, which wrote no markers, made the folder. Then it holds only files
+   * that such a kubenet leaves, such as images with their descriptions.
    */
   private static boolean isOld(Path cache) {
     return Files.isDirectory(cache) && children(cache).stream().allMatch(CacheFolder::isOurs);

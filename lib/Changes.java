@@ -8,12 +8,12 @@ import java.util.Map;
 import java.util.Optional;
 
 /**
- * Changes of the cluster file that cannot hold for nodes that exist: a running QEMU keeps its
- * memory, and cloud-init sets up a disk's network and user only once.
+ * Finds changes in the cluster file that cannot apply to nodes that exist. A running QEMU keeps its
+ * memory size, and cloud-init sets up the network and the user of a disk only once.
  */
 public final class Changes {
 
-  /** In what way a node exists, which says what of it can still be changed. */
+  /** The state of a node that exists. It decides what can still be changed. */
   private enum Being {
     RUNS("runs with", "stop them first: stop-all.java --only "),
     SUSPENDED("is suspended with", "discard what they were doing: stop-all.java --discard --only "),
@@ -58,11 +58,12 @@ public final class Changes {
   }
 
   /**
-   * Refuses changes that can't hold.
+   * Refuses changes that cannot apply.
    *
    * @param wished what the cluster file says
-   * @param file its name, for messages
-   * @throws Problem with a line for each node, both values in it, and both ways out
+   * @param file the name of the cluster file, for messages
+   * @throws Problem if there are any; it has a line with both values for each node, and both ways
+   *     out
    */
   public static void refuse(Cluster wished, Layout layout, String file) {
     Optional<ClusterRecord> record = ClusterRecord.read(layout);
@@ -114,7 +115,10 @@ public final class Changes {
     }
   }
 
-  /** A node that the file no longer has keeps its address; nothing if no other node gets it. */
+  /**
+   * The conflict of a node that is no longer in the file and keeps its address. The list is empty
+   * unless the file gives that address to another node.
+   */
   private List<String> taken(Node gone) {
     return wished.nodes().stream()
         .filter(node -> node.address().equals(gone.address()))

@@ -15,21 +15,21 @@ import java.util.Map;
 import java.util.Optional;
 
 /**
- * What was launched from a state folder, in its {@code record.json}. Scripts act on the record for
- * what exists, and on the cluster file for what is to come.
+ * What was launched from a state folder, as written in its {@code record.json}. Scripts use the
+ * record for what exists, and the cluster file for what to make next.
  *
- * @param cluster its name
- * @param config its cluster file, from the folder that has the state folder; empty if built in
+ * @param cluster the cluster's name
+ * @param config its cluster file, relative to the parent of the state folder; empty if built in
  * @param owner the user who launched it
  * @param subnet the cluster LAN
  * @param vip the virtual IP
- * @param network the word for it
- * @param user login in every guest
- * @param image folder of the image that the disks are based on
- * @param sessions the tmux sessions, of VMs and of SSH
- * @param tmux socket of the tmux server that they are on; empty until there was one
- * @param runtime folder of the sockets
- * @param nodes those that were made and not destroyed since
+ * @param network its kind, as the cluster file has it, such as {@code user}
+ * @param user the login name in every guest
+ * @param image the folder of the image that the disks are based on
+ * @param sessions the names of the two tmux sessions: for the VMs, and for SSH
+ * @param tmux the socket of the tmux server that has them; empty until there is one
+ * @param runtime the folder of the sockets
+ * @param nodes the nodes that were made and have not been destroyed
  */
 @JsonIgnoreProperties(ignoreUnknown = true)
 public record ClusterRecord(
@@ -52,7 +52,7 @@ public record ClusterRecord(
    * @param index its number in the cluster
    * @param memory in MiB
    * @param disk in GiB
-   * @param ssh where its SSH server is reached from this host
+   * @param ssh the address and port of its SSH server, as seen from this host
    */
   @JsonIgnoreProperties(ignoreUnknown = true)
   public record Made(
@@ -92,7 +92,7 @@ public record ClusterRecord(
   }
 
   /**
-   * {@return the record of a state folder; nothing if nothing was launched from it}
+   * {@return the record of a state folder; empty if nothing was launched from it}
    *
    * @throws Problem if it can't be read
    */
@@ -114,10 +114,10 @@ public record ClusterRecord(
   }
 
   /**
-   * Writes down that nodes are about to be made or started; what was written of others stays.
+   * Records that nodes are about to be made or started. The entries of other nodes stay.
    *
    * @param config the cluster file, as {@link #config} names it
-   * @param image folder of the image that their disks are based on
+   * @param image the folder of the image that their disks are based on
    */
   public static void add(
       Cluster cluster, Layout layout, String config, List<Node> starting, String image) {
@@ -141,14 +141,14 @@ public record ClusterRecord(
         .write(layout);
   }
 
-  /** Writes down which tmux server the sessions are on. */
+  /** Records which tmux server has the sessions. */
   public static void onTmux(Layout layout, String socket) {
     read(layout)
         .filter(record -> !record.tmux.equals(socket))
         .ifPresent(record -> record.with(socket, record.nodes).write(layout));
   }
 
-  /** Writes down that nodes are no more. */
+  /** Removes nodes from the record, because they have been destroyed. */
   public static void remove(Layout layout, List<Node> gone) {
     List<String> names = gone.stream().map(Node::name).toList();
     read(layout)
@@ -187,11 +187,11 @@ public record ClusterRecord(
   }
 
   /**
-   * {@return the cluster of the file, with the name, network and user of what exists}
+   * {@return the cluster of the file, but with the name, network and user of the nodes that exist}
    *
    * @param config the cluster file, as {@link #config} names it
-   * @throws Problem if another cluster has the state folder: one with another name, from another
-   *     file
+   * @throws Problem if the state folder belongs to another cluster, which has another name and
+   *     comes from another file
    */
   public static Cluster existing(Cluster cluster, Layout layout, String config) {
     Optional<ClusterRecord> record = read(layout).filter(found -> !found.nodes.isEmpty());
@@ -221,8 +221,8 @@ public record ClusterRecord(
   }
 
   /**
-   * {@return all nodes: those of the file, as they were made where they exist, then those that
-   * exist and are no longer in the file}
+   * {@return all nodes: first those in the file, then those that exist but are no longer in the
+   * file. A node that exists is returned as it was made}
    */
   public static List<Node> nodes(Cluster cluster, Layout layout) {
     Map<String, Node> nodes = new LinkedHashMap<>();
@@ -231,7 +231,7 @@ public record ClusterRecord(
     return List.copyOf(nodes.values());
   }
 
-  /** {@return the tmux sessions, on the server that they are on} */
+  /** {@return the tmux sessions, on the server that has them} */
   public static Sessions sessions(Layout layout) {
     return new Sessions(
         StateFolder.id(layout),
@@ -248,7 +248,7 @@ public record ClusterRecord(
         .orElse(List.of());
   }
 
-  /** {@return the names of nodes that exist and are no longer in the file} */
+  /** {@return the names of nodes that exist but are no longer in the file} */
   public static List<String> gone(Cluster cluster, Layout layout) {
     List<String> names = cluster.nodes().stream().map(Node::name).toList();
     return made(layout).stream().map(Node::name).filter(name -> !names.contains(name)).toList();

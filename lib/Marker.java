@@ -17,11 +17,11 @@ import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /**
- * The file that marks a folder as made by kubenet: {@code KUBENET.TAG}, whose first line no other
- * program writes. (The idea is that of CACHEDIR.TAG, bford.info/cachedir.) kubenet writes into a
+ * The file {@code KUBENET.TAG}, which marks a folder as made by kubenet. No other program writes
+ * its first line. (The idea comes from CACHEDIR.TAG, bford.info/cachedir.) kubenet writes into a
  * folder, or removes something from it, only if the folder was empty or has this file.
  *
- * @param facts what else the file says, by key; {@code kind} is always there
+ * @param facts what else the file says, by key; it always has {@code kind}
  */
 public record Marker(Map<String, String> facts) {
   /** The file's name. */
@@ -34,12 +34,12 @@ public record Marker(Map<String, String> facts) {
     facts = new LinkedHashMap<>(facts);
   }
 
-  /** A marker that says no more than what the folder is, such as {@code image}. */
+  /** A marker that only says what kind of folder it is, such as {@code image}. */
   public static Marker of(String kind) {
     return new Marker(Map.of("kind", kind));
   }
 
-  /** {@return the marker of a folder; nothing if it has none} */
+  /** {@return the marker of a folder; empty if it has none} */
   public static Optional<Marker> read(Path folder) {
     Path file = folder.resolve(FILE);
     if (!Files.isRegularFile(file, LinkOption.NOFOLLOW_LINKS)) {
@@ -62,7 +62,7 @@ public record Marker(Map<String, String> facts) {
     }
   }
 
-  /** {@return what it says under a key; empty if it says nothing} */
+  /** {@return the value of a key; an empty string if the marker does not have the key} */
   public String fact(String key) {
     return facts.getOrDefault(key, "");
   }
@@ -78,9 +78,9 @@ public record Marker(Map<String, String> facts) {
   }
 
   /**
-   * Marks a folder that has no marker yet; of two processes that do so at once, one wins.
+   * Marks a folder that has no marker yet. If two processes do so at the same time, one wins.
    *
-   * @return the marker that is there now
+   * @return the marker that the folder has now
    */
   public Marker putNew(Path folder) {
     Path file = folder.resolve(FILE);
@@ -99,7 +99,7 @@ public record Marker(Map<String, String> facts) {
     return read(folder).orElseThrow(() -> strange(folder));
   }
 
-  /** Marks a folder, whose marker may say something else so far. */
+  /** Marks a folder, and replaces any marker that it already has. */
   public void put(Path folder) {
     Path file = folder.resolve(FILE);
     try {
@@ -123,10 +123,10 @@ public record Marker(Map<String, String> facts) {
   private static final String PART = ".part." + FILE;
 
   /**
-   * Refuses a folder of somebody else.
+   * Refuses a folder that is not kubenet's.
    *
-   * @param old whether it is recognised as made by a kubenet that wrote no markers
-   * @throws Problem if it has files but no marker
+   * @param old whether the caller recognises it as made by an older kubenet, which wrote no markers
+   * @throws Problem if the folder has files but no marker, and is not old
    */
   public static void refuseStranger(Path folder, boolean old) {
     if (!old && Files.exists(folder) && read(folder).isEmpty() && !isEmpty(folder)) {
@@ -152,9 +152,7 @@ public record Marker(Map<String, String> facts) {
     }
   }
 
-  /**
-   * {@return the marker of a folder and what a killed process left of one, where they are there}
-   */
+  /** {@return a folder's marker and any partial markers that killed processes left there} */
   public static List<Path> files(Path folder) {
     if (!Files.isDirectory(folder)) {
       return List.of();

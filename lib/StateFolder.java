@@ -14,21 +14,21 @@ import java.util.Optional;
 import java.util.UUID;
 
 /**
- * Whose a state folder is. kubenet marks the one that it makes with a random id and the folder's
- * path. A folder that was moved keeps its id, and so its VMs, sockets and tmux sessions; a copy
- * gets an id of its own when something is launched from it.
+ * Decides which cluster a state folder belongs to. kubenet marks a state folder that it makes with
+ * a random id and the folder's path. A folder that is moved keeps its id, and with it its VMs,
+ * sockets and tmux sessions. A copy gets its own id when something is launched from it.
  */
 public final class StateFolder {
-  /** Forms that this kubenet knows, the newest first. */
+  /** The versions of the folder's format that this kubenet can read, newest first. */
   private static final List<String> FORMS = List.of(Layout.VERSION, "1");
 
   private StateFolder() {}
 
   /**
-   * {@return the layout of a state folder, which need not be there}
+   * {@return the layout of a state folder, which need not exist}
    *
-   * @throws Problem if it is a link, another user's, not kubenet's, or of a form that this kubenet
-   *     does not know
+   * @throws Problem if it is a link, belongs to another user, is not kubenet's, or has a format
+   *     that this kubenet does not know
    */
   public static Layout check(Path path) {
     if (Files.isSymbolicLink(path)) {
@@ -79,13 +79,16 @@ public final class StateFolder {
     }
   }
 
-  /** Whether a kubenet that wrote no markers made it, by the text of a file that only it wrote. */
+  /**
+   * Whether an older kubenet, which wrote no markers, made the folder. It is recognised by the text
+   * of a file that only kubenet writes.
+   */
   private static boolean isOld(Layout layout) {
     return text(layout.sshConfig()).startsWith("# Made by kubenet: ssh -F ")
         && Files.isDirectory(layout.nodes());
   }
 
-  /** The beginning of a file, which may be anything; empty if there is none. */
+  /** The first bytes of a file, which may hold anything; empty if there is no file. */
   private static String text(Path file) {
     if (!Files.isRegularFile(file)) {
       return "";
@@ -98,9 +101,9 @@ public final class StateFolder {
   }
 
   /**
-   * Makes the folder, or takes it up as its own after a move or a copy.
+   * Makes and marks the folder. After a move or a copy it updates the marker.
    *
-   * @throws Problem as {@link #check}
+   * @throws Problem in the same cases as {@link #check}
    */
   public static void claim(Layout layout) {
     check(layout.state());
@@ -115,7 +118,7 @@ public final class StateFolder {
     new Plan.Write(layout.version(), Layout.VERSION + "\n", false).run();
   }
 
-  /** {@return the marker that the folder has, or is to have} */
+  /** {@return the marker that the folder should have} */
   private static Marker marker(Layout layout) {
     Optional<Marker> found =
         Marker.read(layout.state()).filter(marker -> !Layout.isCopy(marker, layout.state()));
@@ -128,7 +131,7 @@ public final class StateFolder {
     return new Marker(facts);
   }
 
-  /** {@return the folder's id, by which its tmux sessions are known; its path if it has none} */
+  /** {@return the folder's id, which identifies its tmux sessions; its path if it has no id} */
   public static String id(Layout layout) {
     return Marker.read(layout.state())
         .filter(marker -> !Layout.isCopy(marker, layout.state()))
@@ -137,7 +140,7 @@ public final class StateFolder {
         .orElse(layout.state().toString());
   }
 
-  /** Makes the folder for sockets. */
+  /** Makes and marks the folder for sockets. */
   public static void claimRuntime(Layout layout) {
     Marker.refuseStranger(layout.runtime(), holdsOnlySockets(layout.runtime()));
     new Plan.Folder(layout.runtime()).run();

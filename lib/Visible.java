@@ -1,20 +1,21 @@
 package lib;
 
 /**
- * Text from outside, made safe to show. Guests, servers and files choose it, and on a terminal some
- * characters act instead of being seen: escape codes, which begin with a control character, and
- * those that turn the direction of what follows. Each is written as in JSON: a backslash, a {@code
- * u} and four hexadecimal digits. So JSON that goes through here still says the same.
+ * Makes text from outside safe to show. Guests, servers and files choose that text, and a terminal
+ * acts on some characters instead of showing them: control characters, with which escape codes
+ * begin, and characters that change the direction of the text. Each of these is written as in JSON:
+ * a backslash, a {@code u} and four hexadecimal digits. So JSON that is treated this way keeps its
+ * meaning.
  */
 public final class Visible {
   private Visible() {}
 
-  /** {@return a text that stays on its line: newlines and tabs are written out, too} */
+  /** {@return the text on one line: newlines and tabs are escaped, too} */
   public static String line(String text) {
     return of(text, false);
   }
 
-  /** {@return a text of several lines: newlines and tabs stay as they are} */
+  /** {@return the text, in which newlines and tabs stay as they are} */
   public static String lines(String text) {
     return of(text, true);
   }
@@ -35,7 +36,10 @@ public final class Visible {
     return visible.toString();
   }
 
-  /** Half a surrogate pair and U+FFFE do nothing on a terminal, but XML does not allow them. */
+  /**
+   * Whether a character must be escaped. Half a surrogate pair and U+FFFE do nothing on a terminal,
+   * but XML does not allow them.
+   */
   private static boolean acts(int c) {
     return switch (Character.getType(c)) {
       case Character.CONTROL, // C0, DEL and C1
