@@ -204,6 +204,7 @@ class LaunchAll implements Callable<Integer> {
       Admission admission = Admission.of(launch.cluster(), launch.layout(), launch.host());
       try (Lock making = missing.isEmpty() ? null : templates.lock(terminal)) {
         admission.letGoAll(running, forks(launch, templates, later, start), start, terminal);
+        launch.record(session); // which the first fork may have made
       }
       return 0;
     }

@@ -124,10 +124,8 @@ class SnapshotAll implements Callable<Integer> {
       return 0;
     }
     SnapshotSet set = new SnapshotSet(layout, name);
-    List<Node> nodes =
-        ClusterRecord.nodes(cluster, layout).stream()
-            .filter(node -> Files.exists(layout.node(node).disk()))
-            .toList();
+    List<Node> all = ClusterRecord.wished(options.cluster(), layout);
+    List<Node> nodes = all.stream().filter(node -> Files.exists(layout.node(node).disk())).toList();
     if (options.dryRun()) {
       String what = restore ? "takes back to" : remove ? "removes" : "suspends and keeps as";
       terminal.line("# %s %s: %d nodes", what, name, nodes.size());
@@ -137,15 +135,15 @@ class SnapshotAll implements Callable<Integer> {
       throw new Problem("there is no node in " + layout.state(), "launch-all.java makes them");
     }
     Preflight.tools(terminal, options.yes(), List.of(Tool.QEMU_IMG));
-    check(set, cluster, nodes);
+    check(set, all, nodes);
     if (restore && !options.yes() && !terminal.confirm("Lose what the nodes did since then?")) {
       throw new Problem("nothing was changed", "answer yes, or give --yes");
     }
     try (Lock lock = Lock.take(layout)) {
-      check(set, cluster, nodes); // now that nobody changes anything
+      check(set, all, nodes); // now that nobody changes anything
       if (restore) {
-        new Shutdown(cluster, layout, terminal).cut(set.checkRestore(cluster));
-        set.restore(cluster);
+        new Shutdown(cluster, layout, terminal).cut(set.checkRestore(all));
+        set.restore(all);
         terminal.line("all nodes are back at %s; launch-all.java goes on there", name);
         return 0;
       }
@@ -162,9 +160,9 @@ class SnapshotAll implements Callable<Integer> {
   }
 
   /** Before anything is stopped. */
-  private void check(SnapshotSet set, Cluster cluster, List<Node> nodes) {
+  private void check(SnapshotSet set, List<Node> all, List<Node> nodes) {
     if (restore) {
-      set.checkRestore(cluster);
+      set.checkRestore(all);
     } else if (remove) {
       set.checkRemove(nodes);
     } else {

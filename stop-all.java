@@ -8,6 +8,7 @@
 //SOURCES lib/Argv.java
 //SOURCES lib/BaseImage.java
 //SOURCES lib/BootRecord.java
+//SOURCES lib/CacheFolder.java
 //SOURCES lib/CloudInit.java
 //SOURCES lib/Cluster.java
 //SOURCES lib/ClusterFile.java
@@ -64,6 +65,7 @@
 //RUNTIME_OPTIONS -Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1
 
 import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.Callable;
 import lib.Abandoned;
@@ -74,10 +76,13 @@ import lib.Layout;
 import lib.Lock;
 import lib.Node;
 import lib.Options;
+import lib.Plan;
 import lib.Problem;
 import lib.Remains;
+import lib.Sessions;
 import lib.Shutdown;
 import lib.SnapshotSet;
+import lib.StateFolder;
 import lib.Suspension;
 import lib.Terminal;
 import lib.Vm;
@@ -152,9 +157,8 @@ class StopAll implements Callable<Integer> {
       remains.summary().forEach(path -> terminal.line("# removes " + path));
       return 0;
     }
-    Abandoned.endAll();
-    if (!Files.exists(layout.state())) {
-      terminal.line("nothing to stop: there is no " + layout.state());
+    if (!StateFolder.isUsed(layout)) {
+      terminal.line("nothing to stop: there is no cluster in " + layout.state());
       return 0;
     }
     if (destroy && !agreed(terminal, layout, nodes, remains)) {
@@ -163,6 +167,8 @@ class StopAll implements Callable<Integer> {
     try (Lock lock = Lock.take(layout)) {
       if (destroy && !options.isPartial()) {
         Remains.refuseOthersThatRun(layout, nodes); // before the first one's power is cut
+      } else if (destroy) {
+        SnapshotSet.refuseWhileRestored(layout, nodes);
       }
       Shutdown shutdown = new Shutdown(cluster, layout, terminal);
       if (suspend) {
@@ -176,13 +182,17 @@ class StopAll implements Callable<Integer> {
       }
       List<Node> all = ClusterRecord.nodes(cluster, layout);
       if (all.stream().noneMatch(node -> Vm.of(node, layout).alive())) {
-        ClusterRecord.sessions(layout).end(cluster.sshSession());
-        VmSession.of(cluster, layout, terminal).end(all);
+        Sessions sessions = ClusterRecord.sessions(layout);
+        sessions.endOwn(cluster.sshSession());
+        if (!sessions.isOthers(cluster.vmsSession())) {
+          VmSession.of(cluster, layout, terminal).end(all);
+        }
       }
       if (destroy) {
         remove(terminal, layout, nodes);
       }
     }
+    Abandoned.endAll();
     return 0;
   }
 
@@ -223,11 +233,10 @@ class StopAll implements Callable<Integer> {
 
   /** With the lock, which may be one of the files. */
   private void remove(Terminal terminal, Layout layout, List<Node> nodes) {
-    if (!options.isPartial()) {
-      BaseImage.release(layout);
-    }
+    List<Path> marks = options.isPartial() ? List.of() : BaseImage.marks(layout);
     Remains remains = remains(layout, nodes);
     remains.remove();
+    marks.forEach(mark -> new Plan.Remove(mark).run()); // prune may take the images from now on
     if (Files.exists(layout.record())) {
       ClusterRecord.remove(layout, nodes);
     }

@@ -24,6 +24,9 @@ public final class Abandoned {
    * Ends and removes all leftovers. Skips a folder in which another process is making images now.
    */
   public static void endAll() {
+    if (!CacheFolder.isOurs()) {
+      return;
+    }
     for (String name : List.of("images", "templates")) {
       Path images = Layout.cache().resolve(name);
       if (!in(images, "").isEmpty()) {

@@ -412,18 +412,22 @@ public record BaseImage(Path folder, Facts facts) {
     return noted.contains(digest());
   }
 
-  /** Takes back what {@link #use} noted here for a cluster that is going away. */
-  public static void release(Layout layout) {
+  /**
+   * {@return what {@link #use} noted beside images for a cluster: to go when its disks are gone}
+   */
+  public static List<Path> marks(Layout layout) {
     Path note = layout.image();
     List<String> lines = Files.exists(note) ? text(note).lines().toList() : List.of();
+    List<Path> marks = new ArrayList<>();
     for (int i = 0; i < lines.size(); i += 2) { // the image, then templates
       read(Path.of(lines.get(i)))
           .ifPresent(
               image -> {
-                new Plan.Remove(image.mark(StateFolder.id(layout))).run();
-                new Plan.Remove(image.mark(layout.state().toString())).run(); // the form before
+                marks.add(image.mark(StateFolder.id(layout)));
+                marks.add(image.mark(layout.state().toString())); // the form before
               });
     }
+    return marks;
   }
 
   /** By the state folder's id, so that one that is moved has one mark. */

@@ -20,6 +20,12 @@ public final class CacheFolder {
     Marker.refuseStranger(cache, isOld(cache));
   }
 
+  /** {@return whether the folder is there and kubenet's} */
+  static boolean isOurs() {
+    Path cache = Layout.cache();
+    return Marker.read(cache).isPresent() || isOld(cache);
+  }
+
   /** Makes the folder and marks it. */
   static void claim() {
     check();
@@ -35,18 +41,27 @@ public final class CacheFolder {
    * that such a kubenet leaves, such as images with their descriptions.
    */
   private static boolean isOld(Path cache) {
-    return Files.isDirectory(cache) && children(cache).stream().allMatch(CacheFolder::isOurs);
+    return Files.isDirectory(cache)
+        && (children(cache).stream().allMatch(CacheFolder::isKnown) || holdsImages(cache));
   }
 
-  private static boolean isOurs(Path path) {
+  private static boolean isKnown(Path path) {
     return switch (path.getFileName().toString()) {
       case "accelerator", "bake-console.log", "template-console.log" -> true;
       case "images", "templates" ->
           Files.exists(path.resolve("lock"))
               || Files.exists(path.resolve("making.lock"))
-              || children(path).stream().anyMatch(CacheFolder::isImage);
+              || children(path).isEmpty();
       default -> false;
     };
+  }
+
+  private static boolean holdsImages(Path cache) {
+    return Stream.of("images", "templates")
+        .map(cache::resolve)
+        .filter(Files::isDirectory)
+        .flatMap(folder -> children(folder).stream())
+        .anyMatch(CacheFolder::isImage);
   }
 
   private static boolean isImage(Path folder) {

@@ -39,9 +39,7 @@ public final class Changes {
       if (!Files.exists(vm.files().disk())) {
         return Optional.empty();
       }
-      boolean suspended =
-          Files.exists(vm.files().incoming()) && Files.exists(vm.files().suspended());
-      return Optional.of(suspended ? SUSPENDED : STOPPED);
+      return Optional.of(new Suspension(vm).isSaved() ? SUSPENDED : STOPPED);
     }
   }
 
@@ -70,9 +68,19 @@ public final class Changes {
     if (record.isPresent()) {
       Changes changes = new Changes(wished, record.get(), file);
       ClusterRecord.made(layout)
-          .forEach(node -> Being.of(node, layout).ifPresent(being -> changes.look(node, being)));
+          .forEach(
+              node ->
+                  Being.of(node, layout)
+                      .ifPresent(being -> changes.look(asSaved(node, being, layout), being)));
       changes.end();
     }
+  }
+
+  /** A snapshot that was restored may be of another size than what was launched last. */
+  private static Node asSaved(Node node, Being being, Layout layout) {
+    return being == Being.SUSPENDED
+        ? Suspension.of(node, layout).size().map(node::withSize).orElse(node)
+        : node;
   }
 
   private void look(Node made, Being being) {

@@ -7,6 +7,7 @@ import com.fasterxml.jackson.databind.SerializationFeature;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -108,7 +109,8 @@ public record ClusterRecord(
     } catch (IOException | RuntimeException e) {
       throw new Problem(
           layout.record() + " does not say what was launched",
-          "put it back as it was; without it, running nodes end when tmux does",
+          "put it back as it was; or remove it: then the cluster file alone says which nodes there"
+              + " are, so make sure that it does",
           e);
     }
   }
@@ -229,6 +231,14 @@ public record ClusterRecord(
     cluster.nodes().forEach(node -> nodes.put(node.name(), node));
     made(layout).forEach(node -> nodes.put(node.name(), node));
     return List.copyOf(nodes.values());
+  }
+
+  /** {@return the nodes of the file as it is, then those that exist and are no longer in it} */
+  public static List<Node> wished(Cluster cluster, Layout layout) {
+    List<Node> nodes = new ArrayList<>(cluster.nodes());
+    List<String> gone = gone(cluster, layout);
+    made(layout).stream().filter(node -> gone.contains(node.name())).forEach(nodes::add);
+    return nodes;
   }
 
   /** {@return the tmux sessions, on the server that has them} */

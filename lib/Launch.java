@@ -131,7 +131,7 @@ public final class Launch {
 
   /** {@return all nodes: those of the cluster file, and those that exist beside them} */
   public List<Node> nodes() {
-    return ClusterRecord.nodes(cluster, layout);
+    return ClusterRecord.wished(cluster, layout);
   }
 
   /** {@return where everything is} */
@@ -152,6 +152,7 @@ public final class Launch {
   /** Checks the host and makes what all nodes share. */
   public void prepare() {
     Preflight.qemu(probe, cluster.network());
+    Changes.refuse(cluster, layout, options.file()); // now that nobody changes anything
     refuseLostSockets();
     if (Files.exists(layout.restoring())) {
       throw new Problem(

@@ -3,6 +3,9 @@ package lib;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.nio.file.attribute.BasicFileAttributes;
+import java.util.Optional;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import java.util.zip.CRC32;
 
@@ -19,8 +22,8 @@ public record Layout(Path state, Path runtime) {
    */
   public static final String VERSION = "2";
 
-  /** Where sockets are; another path in a marker is not believed. */
-  private static final String RUNTIME = "/tmp/kubenet-[A-Za-z0-9_-]{1,20}-[0-9a-f]{8}";
+  /** How many clusters may want one name for their sockets' folder. */
+  private static final int NAMES = 100;
 
   /**
    * {@return the layout of a state folder, by its real path}
@@ -33,9 +36,17 @@ public record Layout(Path state, Path runtime) {
     return new Layout(
         real,
         Marker.read(real)
-            .filter(marker -> marker.fact("runtime").matches(RUNTIME) && !isCopy(marker, real))
-            .map(marker -> Path.of(marker.fact("runtime")))
+            .filter(marker -> !isCopy(marker, real))
+            .flatMap(Layout::runtimeOf)
             .orElseGet(() -> runtime(real)));
+  }
+
+  /** What a marker says; a path that this user would not make is not believed. */
+  private static Optional<Path> runtimeOf(Marker marker) {
+    String said = marker.fact("runtime");
+    return said.matches(Pattern.quote(runtimePrefix()) + "[0-9a-f]{8}")
+        ? Optional.of(Path.of(said))
+        : Optional.empty();
   }
 
   /** Links on the way to it are followed, so that one folder has one name. */
@@ -47,15 +58,47 @@ public record Layout(Path state, Path runtime) {
     }
   }
 
-  private static Path runtime(Path state) {
-    CRC32 crc = new CRC32();
-    crc.update(state.toString().getBytes(StandardCharsets.UTF_8));
+  private static String runtimePrefix() {
     String user = System.getProperty("user.name").replaceAll("[^A-Za-z0-9_-]", "_");
-    return Path.of("/tmp", "kubenet-%.20s-%08x".formatted(user, crc.getValue()));
+    return "/tmp/kubenet-%.20s-".formatted(user);
+  }
+
+  /** By the path, and by more where another state folder has that name: one that was moved away. */
+  private static Path runtime(Path state) {
+    for (int i = 0; i < NAMES; i++) {
+      CRC32 crc = new CRC32();
+      String wanted = i == 0 ? state.toString() : state + "#" + i;
+      crc.update(wanted.getBytes(StandardCharsets.UTF_8));
+      Path runtime = Path.of("%s%08x".formatted(runtimePrefix(), crc.getValue()));
+      if (!isOthers(runtime, state)) {
+        return runtime;
+      }
+    }
+    throw new Problem(
+        "other clusters have all folders for sockets that this one could take",
+        "remove those in /tmp that no cluster uses: " + runtimePrefix() + "*");
+  }
+
+  /** {@return what tells a folder from all others, wherever it is moved; empty if there is none} */
+  static String key(Path folder) {
+    try {
+      return java.nio.file.Files.readAttributes(folder, BasicFileAttributes.class)
+          .fileKey()
+          .toString();
+    } catch (IOException e) {
+      return "";
+    }
+  }
+
+  /** {@return whether a folder for sockets is that of another state folder} */
+  static boolean isOthers(Path runtime, Path state) {
+    String owner = Marker.read(runtime).map(marker -> marker.fact("state")).orElse("");
+    return !owner.isEmpty() && !owner.equals(key(state));
   }
 
   /**
-   * {@return whether a state folder is a copy: the folder that its marker names is still there}
+   * {@return whether a state folder is a copy: the folder that its marker names is still there, or
+   * the sockets that its marker names are another's}
    *
    * @param marker of the folder
    * @param state where the folder is now
@@ -63,6 +106,9 @@ public record Layout(Path state, Path runtime) {
   static boolean isCopy(Marker marker, Path state) {
     if (marker.fact("path").isEmpty()) {
       return false;
+    }
+    if (runtimeOf(marker).filter(runtime -> isOthers(runtime, state)).isPresent()) {
+      return true;
     }
     Path former = Path.of(marker.fact("path"));
     try {

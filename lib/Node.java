@@ -16,6 +16,9 @@ public record Node(int index, String name, Role role, Size size, Subnet subnet, 
   /** The first node's address, counted from the subnet's; those below are for VIP and gateways. */
   public static final int FIRST_HOST = 10;
 
+  /** The form of every node's name. */
+  static final String NAME = "(gateway|control|worker)[0-9]*";
+
   /**
    * Virtual hardware.
    *
@@ -24,6 +27,11 @@ public record Node(int index, String name, Role role, Size size, Subnet subnet, 
    * @param diskGiB disk in GiB, at least 4
    */
   public record Size(int cpus, int memoryMiB, int diskGiB) {}
+
+  /** {@return the same with other hardware} */
+  public Node withSize(Size other) {
+    return new Node(index, name, role, other, subnet, firstSshPort);
+  }
 
   /** {@return its static IPv4 address on the cluster LAN} */
   public String address() {

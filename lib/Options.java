@@ -134,7 +134,9 @@ public final class Options {
    */
   public Cluster cluster() {
     Cluster cluster = config().map(ClusterFile::read).orElseGet(Cluster::standard);
-    existing(cluster, layout()); // a wrong name fails here, before anything is installed or made
+    if (!only.isEmpty()) {
+      existing(cluster, layout()); // a wrong name fails here, before anything is installed or made
+    }
     return cluster;
   }
 

@@ -33,10 +33,7 @@ public record Remains(List<Path> paths, List<Path> strangers) {
     List<Layout.Files> all = new ArrayList<>(nodes.stream().map(layout::node).toList());
     if (shared) {
       // those of nodes that nobody knows of any more, too
-      children(layout.nodes()).stream()
-          .map(Path::getFileName)
-          .map(Path::toString)
-          .distinct()
+      nodeNames(layout).stream()
           .map(name -> layout.node(name))
           .filter(files -> !all.contains(files))
           .forEach(all::add);
@@ -44,6 +41,7 @@ public record Remains(List<Path> paths, List<Path> strangers) {
     for (Layout.Files files : all) {
       tree(files.folder()).stream().filter(path -> isOurs(path, files)).forEach(made::add);
       made.add(files.qmp());
+      made.add(SavedState.stream(files.qmp())); // a suspension that was killed leaves it
       searched.add(files.folder());
     }
     if (shared) {
@@ -81,8 +79,7 @@ public record Remains(List<Path> paths, List<Path> strangers) {
   public static void refuseOthersThatRun(Layout layout, List<Node> nodes) {
     Set<String> names = nodes.stream().map(Node::name).collect(Collectors.toSet());
     String running =
-        children(layout.nodes()).stream()
-            .map(folder -> folder.getFileName().toString())
+        nodeNames(layout).stream()
             .filter(name -> !names.contains(name) && Vm.lives(layout.node(name)))
             .sorted()
             .collect(Collectors.joining(", "));
@@ -139,6 +136,14 @@ public record Remains(List<Path> paths, List<Path> strangers) {
             Stream.of("user-data", "meta-data", "network-config", Identity.FILE).map(seed::resolve))
         .flatMap(ours -> ours)
         .anyMatch(whole::equals);
+  }
+
+  /** A folder of another name is somebody's own, such as a copy that was put there. */
+  private static List<String> nodeNames(Layout layout) {
+    return children(layout.nodes()).stream()
+        .map(folder -> folder.getFileName().toString())
+        .filter(name -> name.matches(Node.NAME))
+        .toList();
   }
 
   private static boolean isEmpty(Path folder) {

@@ -42,6 +42,11 @@ public final class SavedState {
 
   private SavedState() {}
 
+  /** {@return the socket over which a state comes, beside QEMU's QMP socket} */
+  static Path stream(Path socket) {
+    return socket.resolveSibling(socket.getFileName() + ".save");
+  }
+
   /**
    * Saves a VM's state. It is left as it is: stopped, unless that fails.
    *
@@ -51,7 +56,7 @@ public final class SavedState {
    */
   public static void save(Path socket, Path file) throws IOException {
     Path part = file.resolveSibling(".part." + file.getFileName());
-    Path stream = socket.resolveSibling(socket.getFileName() + ".save");
+    Path stream = stream(socket);
     Files.deleteIfExists(stream);
     Files.deleteIfExists(part);
     try (ServerSocketChannel server = ServerSocketChannel.open(StandardProtocolFamily.UNIX);

@@ -84,6 +84,19 @@ public record Sessions(String owner, Path state, Optional<Path> socket) {
     return new Tmux.Session(session, owner, state, status);
   }
 
+  /** {@return whether a session is there, and another cluster's, as to a copy of a state folder} */
+  public boolean isOthers(String session) {
+    String said = run(Tmux.owner(session)).out().strip();
+    return !said.isEmpty() && !isOurs(said);
+  }
+
+  /** Ends a session, if it is there and this cluster's. */
+  public void endOwn(String session) {
+    if (!isOthers(session)) {
+      end(session);
+    }
+  }
+
   /** Ends a session, if it is there; all that runs in it ends. */
   public void end(String session) {
     if (!panes(session).isEmpty() || !run(Tmux.owner(session)).out().isBlank()) {

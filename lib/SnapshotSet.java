@@ -77,7 +77,8 @@ public record SnapshotSet(Layout layout, String name) {
     String name = path.getFileName().toString();
     return ours
         && (path.equals(folder)
-            || name.matches("(\\.part\\.)?([a-z]+[0-9]*\\.(memory|json)|nodes|KUBENET\\.TAG.*)"));
+            || name.matches(
+                "(\\.part\\.)?(" + Node.NAME + "\\.(memory|json)|nodes|KUBENET\\.TAG.*)"));
   }
 
   /** {@return whether it is there, and whole} */
@@ -125,6 +126,7 @@ public record SnapshotSet(Layout layout, String name) {
           "there is a snapshot %s already".formatted(name), "take another name, or --remove it");
     }
     checkRestored();
+    Marker.refuseStranger(folder(), Files.isRegularFile(list()));
     for (Node node : nodes) {
       Suspension suspension = Suspension.of(node, layout);
       if (suspension.vm().alive()) {
@@ -140,6 +142,23 @@ public record SnapshotSet(Layout layout, String name) {
               "run launch-all.java, then try again");
         }
       }
+    }
+  }
+
+  /**
+   * Refuses to destroy some nodes while they are taken back to a set that needs them.
+   *
+   * @throws Problem if one of them is in the set that a restore was cut off from
+   */
+  public static void refuseWhileRestored(Layout layout, List<Node> nodes) {
+    Optional<SnapshotSet> half = new SnapshotSet(layout, "x").restoring();
+    if (half.isPresent()
+        && nodes.stream().anyMatch(node -> with(node, layout).contains(half.get().name))) {
+      throw new Problem(
+          "the nodes are only in part back at snapshot %s, which needs all of its nodes"
+              .formatted(half.get().name),
+          "first run snapshot-all.java %s --restore again; or destroy all nodes"
+              .formatted(half.get().name));
     }
   }
 
@@ -171,7 +190,6 @@ public record SnapshotSet(Layout layout, String name) {
   public void make(List<Node> nodes) {
     checkMake(nodes);
     remove(nodes); // half of one
-    Marker.refuseStranger(folder(), false);
     new Plan(List.of(new Plan.Folder(layout.snapshots()), new Plan.Folder(folder()))).run();
     Marker.of("snapshot").putNew(folder());
     StringBuilder list = new StringBuilder();
@@ -196,10 +214,10 @@ public record SnapshotSet(Layout layout, String name) {
    *
    * @throws Problem before anything is changed, if a node or its part of the set is missing
    */
-  public void restore(Cluster cluster) {
-    checkRestore(cluster);
+  public void restore(List<Node> all) {
+    checkRestore(all);
     new Plan.Write(layout.restoring(), name, false).run();
-    nodes(cluster)
+    nodes(all)
         .forEach(
             (node, suspended) -> {
               Suspension suspension = Suspension.of(node, layout);
@@ -221,13 +239,14 @@ public record SnapshotSet(Layout layout, String name) {
   /**
    * Looks whether all nodes can be taken back to it; their QEMU may run.
    *
+   * @param all those of the cluster file, and those that exist beside them
    * @return the nodes that are in it
    * @throws Problem with a line for each fault; nothing was changed
    */
-  public List<Node> checkRestore(Cluster cluster) {
+  public List<Node> checkRestore(List<Node> all) {
     checkRestored();
     List<Problem> problems = new ArrayList<>();
-    Map<Node, Boolean> nodes = nodes(cluster);
+    Map<Node, Boolean> nodes = nodes(all);
     nodes.forEach((node, suspended) -> problems.addAll(check(node, suspended)));
     if (!problems.isEmpty()) {
       throw Problem.all(problems);
@@ -236,11 +255,11 @@ public record SnapshotSet(Layout layout, String name) {
   }
 
   /** The nodes in it, and whether their memory is, too. */
-  private Map<Node, Boolean> nodes(Cluster cluster) {
+  private Map<Node, Boolean> nodes(List<Node> all) {
     Map<Node, Boolean> nodes = new LinkedHashMap<>();
     for (String line : lines()) {
       String[] words = line.split(" ");
-      nodes.put(cluster.node(words[0]), words[1].equals("memory"));
+      nodes.put(Cluster.select(all, List.of(words[0])).get(0), words[1].equals("memory"));
     }
     return nodes;
   }

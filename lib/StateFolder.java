@@ -45,6 +45,12 @@ public final class StateFolder {
     if (!Files.isDirectory(state)) {
       throw new Problem(state + " is a file", "choose a folder: --state");
     }
+    Optional<Marker> marker = Marker.read(state);
+    if (marker.isPresent() && !marker.get().fact("kind").equals("state")) {
+      throw new Problem(
+          "%s is kubenet's folder of %s".formatted(state, Visible.line(marker.get().fact("kind"))),
+          "choose another one: --state");
+    }
     Marker.refuseStranger(state, isOld(layout));
     String form = text(layout.version()).strip();
     if (!form.isEmpty() && !FORMS.contains(form)) {
@@ -54,6 +60,11 @@ public final class StateFolder {
           "use the kubenet that made it, or another folder (--state)");
     }
     return layout;
+  }
+
+  /** {@return whether a cluster was ever launched from it} */
+  public static boolean isUsed(Layout layout) {
+    return Marker.read(layout.state()).isPresent() || isOld(layout);
   }
 
   private static Path target(Path link) {
@@ -142,10 +153,18 @@ public final class StateFolder {
 
   /** Makes and marks the folder for sockets. */
   public static void claimRuntime(Layout layout) {
-    Marker.refuseStranger(layout.runtime(), holdsOnlySockets(layout.runtime()));
-    new Plan.Folder(layout.runtime()).run();
-    if (Marker.read(layout.runtime()).isEmpty()) {
-      Marker.of("sockets").putNew(layout.runtime());
+    Path runtime = layout.runtime();
+    Optional<Marker> found = Marker.read(runtime);
+    boolean strange = Files.exists(runtime) && found.isEmpty() && !holdsOnlySockets(runtime);
+    if (strange || Layout.isOthers(runtime, layout.state())) {
+      throw new Problem(
+          "%s, where the sockets would be, is not this cluster's".formatted(runtime),
+          "remove it if no cluster uses it");
+    }
+    new Plan.Folder(runtime).run();
+    Marker mine = new Marker(Map.of("kind", "sockets", "state", Layout.key(layout.state())));
+    if (!found.equals(Optional.of(mine))) {
+      mine.put(runtime);
     }
   }
 

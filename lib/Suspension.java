@@ -140,6 +140,12 @@ public record Suspension(Vm vm) {
     }
   }
 
+  /** {@return the CPUs and the memory that a saved state is of; nothing if nobody noted them} */
+  Optional<Node.Size> size() {
+    return Facts.read(vm.files().suspension())
+        .map(facts -> new Node.Size(facts.cpus, facts.memoryMiB, vm.node().size().diskGiB()));
+  }
+
   /** {@return the suspension of a node, which need not be suspended} */
   public static Suspension of(Node node, Layout layout) {
     return new Suspension(Vm.of(node, layout));
@@ -151,7 +157,9 @@ public record Suspension(Vm vm) {
    * @throws Problem if it can't be saved; the guest goes on then
    */
   public void begin() {
-    vm.removeSaved(); // what it went on from; a launch that was killed has left it
+    if (vm.status().filter("running"::equals).isPresent()) {
+      vm.removeSaved(); // what it went on from; a launch that was killed has left it
+    }
     vm.save(
         () -> {
           String facts = facts().json();
@@ -160,7 +168,8 @@ public record Suspension(Vm vm) {
         });
     if (!Wait.until(END, () -> !vm.alive())) {
       throw new Problem(
-          "%s: QEMU does not end".formatted(vm.node().name()), "stop it: stop-all.java --only it");
+          "%s: its state is saved, and QEMU does not end".formatted(vm.node().name()),
+          "run launch-all.java: it goes on");
     }
   }
 

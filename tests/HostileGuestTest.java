@@ -20,11 +20,14 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.parallel.Execution;
+import org.junit.jupiter.api.parallel.ExecutionMode;
 
 /**
  * A guest whose root wants to do harm by what it answers. A real sshd with the node's host key
  * takes its place, in front of a real VM.
  */
+@Execution(ExecutionMode.SAME_THREAD)
 class HostileGuestTest {
   /** Of the whole process, in MiB: its heap of 256, and what a JVM needs beside it. */
   private static final long MOST_MEMORY = 320;

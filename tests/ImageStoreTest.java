@@ -221,13 +221,14 @@ class ImageStoreTest {
     cluster("one");
     BaseImage kept = imported(image("kept.qcow2", 2));
     BaseImage unneeded = imported(image("unneeded.qcow2", 3));
-    Path part = Files.createDirectory(store.work("killed"));
-    Files.writeString(store.folder().resolve(".x.download"), "half");
+    Path part = Files.createDirectory(store.work("killed-0123456789ab.77"));
+    Files.writeString(store.folder().resolve(".x-0123456789ab.download"), "half");
     assertThat(store.unneeded(List.of(kept)))
-        .containsExactlyInAnyOrder(unneeded.folder(), part, store.folder().resolve(".x.download"));
+        .containsExactlyInAnyOrder(
+            unneeded.folder(), part, store.folder().resolve(".x-0123456789ab.download"));
     assertThat(store.table().lines().map(line -> line.replaceAll(" +", " ")))
         .anyMatch(line -> line.endsWith(" " + folder.resolve("one")))
-        .anyMatch(line -> line.equals(".killed.part 1 - unfinished"))
+        .anyMatch(line -> line.equals(".killed-0123456789ab.77.part 1 - unfinished"))
         .hasSize(6);
     store.remove(unneeded.folder());
     assertThat(store.all()).containsExactlyInAnyOrder(used, kept);

@@ -28,8 +28,11 @@ import lib.Wait;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.parallel.Execution;
+import org.junit.jupiter.api.parallel.ExecutionMode;
 
 /** What is made for a moment ends with the process that made it, by whatever signal. */
+@Execution(ExecutionMode.SAME_THREAD)
 class OutliveTest {
   private static final String[] LAUNCH = {"--yes", "--no-bake", "--only", "gateway,worker0"};
   private static final Duration GONE = Duration.ofSeconds(30);
