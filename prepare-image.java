@@ -168,6 +168,7 @@ class PrepareImage implements Callable<Integer> {
   @Override
   public Integer call() {
     Terminal terminal = Terminal.current();
+    options.layout(); // the images of a cluster are asked for: a folder of others is refused first
     ImageStore store = ImageStore.ofUser();
     ImageStore templates = ImageStore.ofTemplates();
     if (what.list) {

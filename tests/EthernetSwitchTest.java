@@ -149,7 +149,7 @@ class EthernetSwitchTest {
       CompletableFuture<Long> sent = CompletableFuture.supplyAsync(() -> flood(flood, over));
       BlockingQueue<String> first = one.rest();
       BlockingQueue<String> second = two.rest();
-      for (int i = 0; i < 200; i++) {
+      for (int i = 0; i < 20; i++) {
         exchange(one, 2, second, "1 question " + i);
         exchange(two, 1, first, "2 answer " + i);
       }

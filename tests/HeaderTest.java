@@ -37,9 +37,9 @@ class HeaderTest {
           // From here on files touch the world.
           "BootRecord Commands EachNode EthernetSwitch Meter Qmp RecipeFiles Wait WebProxy",
           "Lock SavedState",
-          "Abandoned HostSurvey LanSwitch Plan QemuImg Sessions Ssh Terminal Tool Trial Vm",
+          "HostSurvey LanSwitch Plan QemuImg Sessions Ssh Terminal Tool Trial Vm",
           "CacheFolder Stall StateFolder Suspension Turn",
-          "ClusterRecord",
+          "Abandoned ClusterRecord",
           "DebianBuilt Download ImageMaker LanPort Probe Progress Provision Readiness"
               + " RoleFiles Shutdown SnapshotSet VmSession",
           "Admission BaseImage Changes ImageDownload ImageImport ImageOptions NodeStatus Options"

@@ -93,6 +93,65 @@ class RecordTest {
 
   @Test
   @Fault(
+      value = "A project is copied while its nodes run, and the copy is launched, too.",
+      promise = "The copy is a cluster of its own. Stopping or destroying it harms no other.")
+  void aCopyIsAClusterOfItsOwn() throws IOException {
+    Map<String, Long> pids = tiny.pids();
+    Path copy = tiny.folder().resolveSibling("copy");
+    CommandResult.command("cp", "-r", tiny.folder().toString(), copy.toString()).run().succeeded();
+    tiny.call("stop-all").in(copy).run().succeeded().quiet();
+    assertThat(tiny.pids()).isEqualTo(pids);
+
+    twoClusters(copy, pids);
+    tiny.assertRuns();
+  }
+
+  @Test
+  @Fault(
+      value = "A project is moved while its nodes run, and another one is launched in its place.",
+      promise = "Each has sockets and sessions of its own. Stopping one harms no other.")
+  void whatComesInAMovedProjectsPlaceIsAnother() throws IOException {
+    Map<String, Long> pids = tiny.pids();
+    Path moved = tiny.folder().resolveSibling("moved");
+    Files.move(tiny.folder(), moved);
+    try {
+      CommandResult.command("mkdir", tiny.folder().toString()).run().succeeded();
+      Files.copy(moved.resolve("tiny.img"), tiny.folder().resolve("tiny.img"));
+      twoClusters(tiny.folder(), pids);
+      tiny.call("stop-all").in(moved).run().succeeded().quiet().prints("powered down");
+    } finally {
+      CommandResult.remove(tiny.folder());
+      Files.move(moved, tiny.folder());
+    }
+  }
+
+  /** Launches another cluster in a folder and destroys it, while the first one runs. */
+  private void twoClusters(Path folder, Map<String, Long> first) throws IOException {
+    int ssh = tiny.cluster().sshPorts();
+    int host = tiny.cluster().loadBalancer().hostPorts();
+    Files.writeString(
+        folder.resolve("cluster.yaml"),
+        before
+            .replace("name: tiny", "name: other")
+            .replace("sshPorts: " + ssh, "sshPorts: " + (ssh + 5))
+            .replace("hostPorts: " + host, "hostPorts: " + (host + 1)));
+    tiny.call("launch-all").in(folder).run().succeeded().quiet();
+    CommandResult status = tiny.call("status").in(folder).run().succeeded().quiet();
+    for (Long pid : first.values()) {
+      assertThat(status.out()).doesNotContain(" " + pid + "\n");
+      assertThat(ProcessHandle.of(pid)).isPresent();
+    }
+    assertThat(status.out()).containsPattern("(?m)^gateway .* [0-9]+$");
+    assertThat(folder.resolve(".kubenet/ssh_config")).content().contains("Port " + (ssh + 5));
+    tiny.call("stop-all").in(folder).run().succeeded().quiet().prints("powered down");
+    tiny.call("launch-all").in(folder).run().succeeded().quiet();
+    tiny.call("stop-all", "--destroy", "--yes").in(folder).run().succeeded().quiet();
+    assertThat(folder.resolve(".kubenet")).doesNotExist();
+    first.values().forEach(pid -> assertThat(ProcessHandle.of(pid)).isPresent());
+  }
+
+  @Test
+  @Fault(
       value = "something has cleaned /tmp while nodes run, and their sockets are gone",
       promise = "launch-all touches nothing and says how to shut the nodes down")
   void aCleanedTmp() {
@@ -260,8 +319,14 @@ class RecordTest {
     tiny.run("launch-all").succeeded().prints("127.0.0.1:" + (port + 1) + " is");
     assertThat(tiny.processes("-L")).allMatch(line -> line.contains(":" + (port + 1) + ":"));
     tiny.run("stop-all").succeeded();
-    edit("memory: 256M", "memory: 300M");
+    int ssh = tiny.cluster().sshPorts();
+    Files.writeString(
+        config,
+        before
+            .replace("memory: 256M", "memory: 300M")
+            .replace("sshPorts: " + ssh, "sshPorts: " + (ssh + 5)));
     tiny.run("launch-all").succeeded();
+    assertThat(tiny.layout().sshConfig()).content().contains("Port " + (ssh + 5));
     for (ClusterRecord.Made made : ClusterRecord.read(tiny.layout()).orElseThrow().nodes()) {
       assertThat(made.memory()).isEqualTo(300);
     }

@@ -98,7 +98,7 @@ class SecurityTest {
       }
     }
     assertThat(entries(tiny.layout().runtime()).stream().map(Path::getFileName).map(Path::toString))
-        .containsExactlyInAnyOrder("gateway.qmp", "lan.socket", "worker0.qmp");
+        .containsExactlyInAnyOrder("KUBENET.TAG", "gateway.qmp", "lan.socket", "worker0.qmp");
   }
 
   @Test
