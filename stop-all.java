@@ -158,7 +158,8 @@ class StopAll implements Callable<Integer> {
       return 0;
     }
     if (!StateFolder.isUsed(layout)) {
-      terminal.line("nothing to stop: there is no cluster in " + layout.state());
+      String what = Files.exists(layout.state()) ? "cluster in " : "";
+      terminal.line("nothing to stop: there is no " + what + layout.state());
       return 0;
     }
     if (destroy && !agreed(terminal, layout, nodes, remains)) {
