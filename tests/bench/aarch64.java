@@ -182,7 +182,7 @@ class Aarch64Bench implements Callable<Integer> {
     Provision provision = new Provision(cluster, host, layout, image.image(), boot, roles);
     Provision.keys(cluster, layout).run();
     Provision.ssh(cluster, cluster.nodes(), layout).run();
-    provision.files(node).run();
+    provision.files(node, Optional.empty()).run();
     LanSwitch lan = new LanSwitch(layout.lan());
     Process wires = new ProcessBuilder(lan.command().toList()).start();
     lan.awaitAlive();
@@ -230,7 +230,7 @@ class Aarch64Bench implements Callable<Integer> {
                 Host.Arch.AARCH64.machine(),
                 List.of());
     return new Host(
-        Host.Os.LINUX, Host.Arch.AARCH64, Host.Accelerator.TCG, firmware, 2, 24 << 10);
+        Host.Os.LINUX, Host.Arch.AARCH64, Host.Accelerator.TCG, firmware, 2, 24 << 10, true);
   }
 
   private static long seconds(long start) {
