@@ -104,9 +104,7 @@ final class TinyCluster implements AutoCloseable {
 
   private void settle(Path place) {
     folder = place;
-    layout = Layout.of(folder.resolve(".kubenet"));
-    layouts.add(layout);
-    Leftovers.note(layout.runtime());
+    layout();
   }
 
   /** Renames its folder. */
@@ -131,12 +129,19 @@ final class TinyCluster implements AutoCloseable {
     return cluster;
   }
 
+  /** Looked at anew: a folder that was moved keeps its sockets, until it is destroyed. */
   Layout layout() {
-    return layout;
+    Layout now = Layout.of(folder.resolve(".kubenet"));
+    if (!now.equals(layout)) {
+      layout = now;
+      layouts.add(now);
+      Leftovers.note(now.runtime());
+    }
+    return now;
   }
 
   LanSwitch lan() {
-    return new LanSwitch(layout.lan());
+    return new LanSwitch(layout().lan());
   }
 
   /** Its nodes: a gateway and a worker. */
@@ -145,14 +150,14 @@ final class TinyCluster implements AutoCloseable {
   }
 
   Vm vm(String node) {
-    return Vm.of(cluster.node(node), layout);
+    return Vm.of(cluster.node(node), layout());
   }
 
   /** The pids of the VMs that live. */
   Map<String, Long> pids() {
     Map<String, Long> pids = new TreeMap<>();
     for (Node node : cluster.nodes()) {
-      Optional<ProcessHandle> process = Vm.of(node, layout).process();
+      Optional<ProcessHandle> process = Vm.of(node, layout()).process();
       process.ifPresent(qemu -> pids.put(node.name(), qemu.pid()));
     }
     return pids;
@@ -218,7 +223,7 @@ final class TinyCluster implements AutoCloseable {
   /** Fails unless all that belongs to a cluster that runs is there, once. */
   void assertRuns() {
     for (Node node : nodes()) {
-      Vm vm = Vm.of(node, layout);
+      Vm vm = Vm.of(node, layout());
       Wait.until(Duration.ofMinutes(1), () -> vm.status().isPresent()); // a busy one is silent
       assertThat(vm.status())
           .as("%s, whose process is %s: %s", node.name(), vm.process(), vm.ended().getMessage())
@@ -247,7 +252,7 @@ final class TinyCluster implements AutoCloseable {
 
   private void assertDisksAreWhole() {
     for (Node node : nodes()) {
-      Path disk = layout.node(node).disk();
+      Path disk = layout().node(node).disk();
       if (Files.exists(disk)) {
         Argv check = Argv.of("qemu-img", "check", "-q", "-U", disk.toString());
         // 3: clusters that nothing refers to, as a write that was cut off leaves them
@@ -303,13 +308,13 @@ final class TinyCluster implements AutoCloseable {
   public void close() {
     try {
       CommandResult stop = run("stop-all", "--destroy", "--yes").succeeded();
-      assertThat(layout.state()).as("left by %s", stop).doesNotExist();
-      assertThat(layout.runtime()).doesNotExist();
+      assertThat(layout().state()).as("left by %s", stop).doesNotExist();
+      layouts.forEach(used -> assertThat(used.runtime()).doesNotExist());
       assertStopped();
     } finally {
-      cluster.nodes().forEach(node -> Vm.of(node, layout).kill());
+      cluster.nodes().forEach(node -> Vm.of(node, layout()).kill());
       tmux("kill-server");
-      CommandResult.remove(layout.runtime());
+      layouts.forEach(used -> CommandResult.remove(used.runtime()));
       CommandResult.remove(top);
     }
   }
