@@ -16,8 +16,6 @@ public final class Abandoned {
   /** The lock file in a folder of images. A process holds it while it makes an image. */
   static final String MAKING = "making.lock";
 
-  private static final Duration LIMIT = Duration.ofMinutes(10);
-
   private Abandoned() {}
 
   /**

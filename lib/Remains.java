@@ -101,21 +101,23 @@ public record Remains(List<Path> paths, List<Path> strangers) {
             .distinct()
             .sorted()
             .toList();
+    Set<Path> frame = frame(layout);
+    boolean whole = isFree(layout.state(), strangers);
     List<Path> paths =
         made.stream()
             .filter(path -> Files.exists(path, LinkOption.NOFOLLOW_LINKS))
             .filter(path -> strangers.stream().noneMatch(stranger -> stranger.startsWith(path)))
-            .filter(path -> !isFrame(path, layout) || isFree(layout.state(), strangers))
+            .filter(path -> whole || !frame.contains(path))
             .distinct()
             .toList();
     return new Remains(paths, strangers);
   }
 
   /** What makes a folder kubenet's goes last: without it kubenet would not touch the rest. */
-  private static boolean isFrame(Path path, Layout layout) {
-    return Marker.files(layout.state()).contains(path)
-        || path.equals(layout.version())
-        || path.equals(layout.lock());
+  private static Set<Path> frame(Layout layout) {
+    Set<Path> frame = new HashSet<>(Marker.files(layout.state()));
+    frame.addAll(List.of(layout.version(), layout.lock()));
+    return frame;
   }
 
   private static boolean isFree(Path folder, List<Path> strangers) {
