@@ -23,7 +23,7 @@
 //SOURCES lib/Digest.java
 //SOURCES lib/Disk.java
 //SOURCES lib/Download.java
-//SOURCES lib/EachNode.java
+//SOURCES lib/Each.java
 //SOURCES lib/EthernetSwitch.java
 //SOURCES lib/Firmware.java
 //SOURCES lib/Forward.java

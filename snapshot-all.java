@@ -12,7 +12,7 @@
 //SOURCES lib/ClusterFile.java
 //SOURCES lib/ClusterRecord.java
 //SOURCES lib/Commands.java
-//SOURCES lib/EachNode.java
+//SOURCES lib/Each.java
 //SOURCES lib/EthernetSwitch.java
 //SOURCES lib/Firmware.java
 //SOURCES lib/Forward.java
@@ -139,7 +139,7 @@ class SnapshotAll implements Callable<Integer> {
     if (restore && !options.yes() && !terminal.confirm("Lose what the nodes did since then?")) {
       throw new Problem("nothing was changed", "answer yes, or give --yes");
     }
-    try (Lock lock = Lock.take(layout)) {
+    try (Lock lock = Lock.take(layout.lock())) {
       check(set, all, nodes); // now that nobody changes anything
       if (restore) {
         new Shutdown(cluster, layout, terminal).cut(set.checkRestore(all));

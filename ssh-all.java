@@ -12,7 +12,7 @@
 //SOURCES lib/ClusterFile.java
 //SOURCES lib/ClusterRecord.java
 //SOURCES lib/Commands.java
-//SOURCES lib/EachNode.java
+//SOURCES lib/Each.java
 //SOURCES lib/EthernetSwitch.java
 //SOURCES lib/Firmware.java
 //SOURCES lib/Forward.java

@@ -10,7 +10,7 @@
 //SOURCES lib/ClusterFile.java
 //SOURCES lib/ClusterRecord.java
 //SOURCES lib/Commands.java
-//SOURCES lib/EachNode.java
+//SOURCES lib/Each.java
 //SOURCES lib/EthernetSwitch.java
 //SOURCES lib/Firmware.java
 //SOURCES lib/GuestClock.java
@@ -60,7 +60,7 @@ import java.util.concurrent.Callable;
 import lib.BootRecord;
 import lib.Cluster;
 import lib.ClusterRecord;
-import lib.EachNode;
+import lib.Each;
 import lib.Layout;
 import lib.Node;
 import lib.NodeStatus;
@@ -120,7 +120,7 @@ class Status implements Callable<Integer> {
     }
     List<String> gone = ClusterRecord.gone(file, layout);
     List<NodeStatus> rows =
-        EachNode.map(
+        Each.map(
             nodes,
             node -> {
               NodeStatus row = NodeStatus.of(node, cluster, layout);

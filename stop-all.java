@@ -15,7 +15,7 @@
 //SOURCES lib/ClusterRecord.java
 //SOURCES lib/Commands.java
 //SOURCES lib/Digest.java
-//SOURCES lib/EachNode.java
+//SOURCES lib/Each.java
 //SOURCES lib/EthernetSwitch.java
 //SOURCES lib/Firmware.java
 //SOURCES lib/Forward.java
@@ -165,7 +165,7 @@ class StopAll implements Callable<Integer> {
     if (destroy && !agreed(terminal, layout, nodes, remains)) {
       throw new Problem("nothing was stopped or removed", "answer yes, or give --yes");
     }
-    try (Lock lock = Lock.take(layout)) {
+    try (Lock lock = Lock.take(layout.lock())) {
       if (destroy && !options.isPartial()) {
         Remains.refuseOthersThatRun(layout, nodes); // before the first one's power is cut
       } else if (destroy) {
@@ -183,7 +183,7 @@ class StopAll implements Callable<Integer> {
       }
       List<Node> all = ClusterRecord.nodes(cluster, layout);
       if (all.stream().noneMatch(node -> Vm.of(node, layout).alive())) {
-        Sessions sessions = ClusterRecord.sessions(layout);
+        Sessions sessions = Sessions.of(layout);
         sessions.endOwn(cluster.sshSession());
         if (!sessions.isOthers(cluster.vmsSession())) {
           VmSession.of(cluster, layout, terminal).end(all);
@@ -218,7 +218,7 @@ class StopAll implements Callable<Integer> {
     if (!options.yes() && !terminal.confirm("Lose that?")) {
       throw new Problem("nothing was given up", "answer yes, or give --yes");
     }
-    try (Lock lock = Lock.take(layout)) {
+    try (Lock lock = Lock.take(layout.lock())) {
       saved.stream()
           .filter(suspension -> !suspension.vm().alive()) // as before
           .forEach(Suspension::discard);

@@ -100,7 +100,7 @@ public record Admission(Cluster cluster, Layout layout, int places) {
               () -> {
                 try {
                   awaitStarted(node).ifPresent(Admission::fail);
-                  Vm.of(node, layout).letGo();
+                  letGo(Vm.of(node, layout));
                 } catch (Problem problem) {
                   boolean fork = isFork(node) && !Vm.of(node, layout).alive();
                   if (fork) {
@@ -168,7 +168,7 @@ public record Admission(Cluster cluster, Layout layout, int places) {
     Vm vm = Vm.of(node, layout);
     boolean fork = isFork(node);
     try {
-      vm.letGo();
+      letGo(vm);
     } catch (Problem problem) {
       if (!fork && !suspension(node).isSaved() || !Wait.until(END, () -> !vm.alive())) {
         throw problem;
@@ -180,8 +180,13 @@ public record Admission(Cluster cluster, Layout layout, int places) {
             problem);
       }
       startFromDisk(node, start, terminal).ifPresent(Admission::fail);
-      vm.letGo();
+      letGo(vm);
     }
+  }
+
+  private static void letGo(Vm vm) {
+    vm.letGo();
+    BootRecord.of(vm.files()).ended(Leg.QUEUED, Instant.now());
   }
 
   private void takeTurns(

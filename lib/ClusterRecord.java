@@ -241,14 +241,6 @@ public record ClusterRecord(
     return nodes;
   }
 
-  /** {@return the tmux sessions, on the server that has them} */
-  public static Sessions sessions(Layout layout) {
-    return new Sessions(
-        StateFolder.id(layout),
-        layout.state(),
-        read(layout).map(ClusterRecord::tmux).filter(path -> !path.isEmpty()).map(Path::of));
-  }
-
   /** {@return the nodes that exist, as they were made} */
   public static List<Node> made(Layout layout) {
     return read(layout)

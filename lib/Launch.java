@@ -116,7 +116,14 @@ public final class Launch {
         cluster.nodes().stream()
             .filter(node -> nodes.contains(node) || Vm.of(node, layout).alive())
             .toList();
-    Preflight.room(cluster, all, starting, Probe.facts(), layout, terminal);
+    Preflight.room(
+        cluster,
+        all,
+        starting,
+        Probe.facts(),
+        layout,
+        () -> Tool.TMUX.isPresent() && VmSession.of(cluster, layout, terminal).forwards(),
+        terminal);
   }
 
   /** A dry run prints commands that can be pasted: everything else in it is a comment. */
@@ -248,7 +255,7 @@ public final class Launch {
                             template.useTemplate(layout);
                             forks.put(role, template.image());
                           }));
-      EachNode.run(
+      Each.run(
           starting,
           node -> provision.files(node, Optional.ofNullable(forks.get(node.role()))).run());
     }
@@ -272,7 +279,7 @@ public final class Launch {
   /** {@return the lock that keeps other commands from changing the cluster meanwhile} */
   public Lock lock() {
     StateFolder.claim(layout);
-    return Lock.take(layout);
+    return Lock.take(layout.lock());
   }
 
   /** Prints what {@link #prepare} would do. */

@@ -20,13 +20,15 @@ public final class Lock implements AutoCloseable {
   }
 
   /**
-   * {@return the lock of a cluster's state folder, which must be there}
+   * {@return the lock by which one command at a time changes the cluster in a folder}
+   *
+   * @param file the lock file, in the cluster's state folder, which must be there
    *
    * @throws Problem if another command holds it
    */
-  public static Lock take(Layout layout) {
+  public static Lock take(Path file) {
     try {
-      FileChannel channel = open(layout.lock());
+      FileChannel channel = open(file);
       FileLock lock;
       try {
         lock = channel.tryLock();
@@ -36,13 +38,13 @@ public final class Lock implements AutoCloseable {
       if (lock == null) {
         channel.close();
         throw new Problem(
-            "another kubenet command is changing the cluster in " + layout.state(),
+            "another kubenet command is changing the cluster in " + file.getParent(),
             "wait until it ends, or end it with Ctrl-C where it runs");
       }
       return new Lock(channel);
     } catch (IOException e) {
       throw new Problem(
-          "cannot lock " + layout.lock() + ": " + e.getMessage(), "check its owner", e);
+          "cannot lock " + file + ": " + e.getMessage(), "check its owner", e);
     }
   }
 

@@ -186,13 +186,18 @@ public record Plan(List<Action> actions) {
     }
   }
 
-  /** Makes an SSH key pair, unless it is there already. */
-  public record MakeKey(Path path, String comment) implements Action {
+  /**
+   * Runs a command that makes a key pair, unless it is there already.
+   *
+   * @param path the private key; the public one is beside it, its name ends in {@code .pub}
+   * @param command the command, given the path of the private key to write
+   */
+  public record MakeKey(Path path, Function<Path, Argv> command) implements Action {
     @Override
     public String describe() {
       return Files.exists(path)
           ? "# keeps " + Argv.quote(path.toString())
-          : SshKey.generate(path, comment).toShell();
+          : command.apply(path).toShell();
     }
 
     @Override
@@ -205,7 +210,7 @@ public record Plan(List<Action> actions) {
           path,
           false,
           part -> {
-            Commands.run(SshKey.generate(part, comment)).orProblem();
+            Commands.run(command.apply(part)).orProblem();
             // the private key comes last: where it is, the pair is whole
             whole(Path.of(part + ".pub"), Path.of(path + ".pub"), true);
           });

@@ -13,6 +13,7 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.BooleanSupplier;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
@@ -26,6 +27,12 @@ import java.util.stream.Stream;
 public final class Preflight {
   /** Of QEMU itself, beside the guest's memory, in MiB; translated code comes on top under tcg. */
   private static final int OVERHEAD_MIB = 64;
+
+  /**
+   * The oldest tmux that will do: it has options of single panes ({@code set-option -p}; tmux's
+   * file CHANGES, "FROM 2.9 TO 3.0").
+   */
+  private static final String TMUX = "3.0";
 
   private static final Pattern TMUX_VERSION = Pattern.compile("([0-9]+\\.[0-9]+)");
 
@@ -51,9 +58,9 @@ public final class Preflight {
    */
   public static void tmux(String said) {
     Matcher version = TMUX_VERSION.matcher(said);
-    if (version.find() && older(version.group(1) + ".0", Tmux.LEAST + ".0")) {
+    if (version.find() && older(version.group(1) + ".0", TMUX + ".0")) {
       throw new Problem(
-          said + " is too old, " + Tmux.LEAST + " is needed",
+          said + " is too old, " + TMUX + " is needed",
           "upgrade tmux with the system's package manager");
     }
   }
@@ -110,6 +117,7 @@ public final class Preflight {
    *
    * @param all the nodes that will run then
    * @param starting those of them that do not run yet
+   * @param forwards whether this cluster's own forward runs, which then has the services' ports
    */
   public static void room(
       Cluster cluster,
@@ -117,13 +125,14 @@ public final class Preflight {
       List<Node> starting,
       Host host,
       Layout layout,
+      BooleanSupplier forwards,
       Terminal terminal) {
     Preflight preflight = new Preflight();
     preflight.memory(all, host);
     preflight.disk(starting, layout);
     preflight.ports(cluster, starting, layout);
     if (!starting.isEmpty()) {
-      preflight.servicePorts(cluster, layout, terminal);
+      preflight.servicePorts(cluster, forwards);
     }
     preflight.socketPaths(cluster, host.os(), layout);
     preflight.network(cluster, host, terminal);
@@ -218,7 +227,7 @@ public final class Preflight {
   }
 
   /** Those of the virtual IP's services, unless it is this cluster's own forward that has them. */
-  private void servicePorts(Cluster cluster, Layout layout, Terminal terminal) {
+  private void servicePorts(Cluster cluster, BooleanSupplier forwards) {
     if (!(cluster.network() instanceof Network.User)) {
       return;
     }
@@ -228,11 +237,7 @@ public final class Preflight {
             .filter(i -> !isFree(balancer.hostPort(i)))
             .mapToObj(i -> balancer.hostPort(i) + " (kubernetes:" + balancer.ports().get(i) + ")")
             .collect(Collectors.joining(", "));
-    boolean ours =
-        !taken.isEmpty()
-            && Tool.TMUX.isPresent()
-            && VmSession.of(cluster, layout, terminal).forwards();
-    if (!taken.isEmpty() && !ours) {
+    if (!taken.isEmpty() && !forwards.getAsBoolean()) {
       obstacle(
           "already taken on 127.0.0.1: port " + taken,
           "give this cluster other ports with `loadBalancer: {hostPorts: ...}` in cluster.yaml, or"

@@ -154,7 +154,7 @@ public record Probe(Host host, String accelerator, String qemuVersion) {
         os,
         arch,
         accelerator,
-        Firmware.find(Path.of("/"), config(), arch.word(), arch.machine(), shares(qemu)),
+        FirmwareSearch.find(Path.of("/"), config(), arch.word(), arch.machine(), shares(qemu)),
         Runtime.getRuntime().availableProcessors(),
         system.getTotalMemorySize() >> 20,
         false); // QEMU was not asked

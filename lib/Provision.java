@@ -24,13 +24,17 @@ public record Provision(
     List<Plan.Action> actions = new ArrayList<>();
     actions.add(new Plan.Folder(layout.state()));
     actions.add(new Plan.Folder(layout.runtime()));
-    actions.add(new Plan.MakeKey(layout.identity(), cluster.name()));
+    actions.add(key(layout.identity(), cluster.name()));
     actions.add(new Plan.Folder(layout.nodes()));
     for (Node node : cluster.nodes()) {
       actions.add(new Plan.Folder(layout.node(node).folder()));
-      actions.add(new Plan.MakeKey(layout.node(node).hostKey(), node.name()));
+      actions.add(key(layout.node(node).hostKey(), node.name()));
     }
     return new Plan(actions);
+  }
+
+  private static Plan.MakeKey key(Path file, String comment) {
+    return new Plan.MakeKey(file, part -> SshKey.generate(part, comment));
   }
 
   /**

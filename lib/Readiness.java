@@ -210,7 +210,7 @@ public record Readiness(
         nodes.stream()
             .filter(node -> Vm.of(node, layout).status().filter("running"::equals).isPresent())
             .toList();
-    EachNode.run(
+    Each.run(
         running,
         node -> {
           Readiness readiness = of(node, cluster, layout);

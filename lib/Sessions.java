@@ -18,6 +18,17 @@ import java.util.function.Consumer;
  */
 public record Sessions(String owner, Path state, Optional<Path> socket) {
 
+  /** {@return the sessions of a cluster, on the tmux server that its record names} */
+  public static Sessions of(Layout layout) {
+    return new Sessions(
+        StateFolder.id(layout),
+        layout.state(),
+        ClusterRecord.read(layout)
+            .map(ClusterRecord::tmux)
+            .filter(path -> !path.isEmpty())
+            .map(Path::of));
+  }
+
   /** Sessions that the state folder's path tells from others. */
   public Sessions(Path state) {
     this(state.toString(), state, Optional.empty());

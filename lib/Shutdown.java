@@ -78,7 +78,7 @@ public record Shutdown(Cluster cluster, Layout layout, Terminal terminal) {
   private void each(List<Node> nodes, Function<Vm, String> way) {
     List<Node> running = nodes.stream().filter(node -> Vm.of(node, layout).alive()).toList();
     List<Problem> problems =
-        EachNode.map(running, node -> end(Vm.of(node, layout), way)).stream()
+        Each.map(running, node -> end(Vm.of(node, layout), way)).stream()
             .flatMap(Optional::stream)
             .toList();
     if (!problems.isEmpty()) {

@@ -19,7 +19,7 @@ public record SshSession(
       window(role.word(), nodes, node -> node.role() == role, layout).ifPresent(windows::add);
     }
     window("nodes", nodes, node -> node.role() != Role.GATEWAY, layout).ifPresent(windows::add);
-    return new SshSession(cluster.sshSession(), windows, ClusterRecord.sessions(layout), terminal);
+    return new SshSession(cluster.sshSession(), windows, Sessions.of(layout), terminal);
   }
 
   private static Optional<Tmux.Window> window(

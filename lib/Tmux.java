@@ -19,12 +19,6 @@ import java.util.regex.Pattern;
  * ({@code NAME:{end}}), its newest pane as the active one.
  */
 public final class Tmux {
-  /**
-   * The oldest tmux that will do: it has options of single panes ({@code set-option -p}; tmux's
-   * file CHANGES, "FROM 2.9 TO 3.0").
-   */
-  public static final String LEAST = "3.0";
-
   /** What {@link #listPanes} prints a line for each pane. No names: anything may be in them. */
   private static final String PANE =
       "#{pane_id} #{pane_dead} #{window_id} #{@kubenet-window} #{@node}";

@@ -125,7 +125,6 @@ public record Vm(Node node, Layout.Files files) {
           }
         });
     removeSaved();
-    BootRecord.of(files).ended(Leg.QUEUED, Instant.now());
   }
 
   /** Removes what the guest went on from, or what the person gives up. */

@@ -21,7 +21,7 @@ public record VmSession(
         cluster.vmsSession(),
         new LanSwitch(layout.lan()),
         Forward.command(layout),
-        ClusterRecord.sessions(layout),
+        Sessions.of(layout),
         terminal);
   }
 

@@ -11,6 +11,7 @@ import java.util.stream.Stream;
 import lib.Boot;
 import lib.Cluster;
 import lib.Firmware;
+import lib.FirmwareSearch;
 import lib.Layout;
 import lib.Plan;
 import org.junit.jupiter.api.Test;
@@ -33,7 +34,7 @@ class FirmwareTest {
   private String find(String architecture, String... shares) {
     String machine = architecture.equals("x86_64") ? "q35" : "virt";
     Optional<Firmware> found =
-        Firmware.find(
+        FirmwareSearch.find(
             root,
             root.resolve("home/me/.config"),
             architecture,
@@ -156,7 +157,7 @@ class FirmwareTest {
   @Test
   void smallFirmwareOfAarch64IsPaddedForEachVm() throws IOException {
     files("usr/share/AAVMF/AAVMF_CODE.fd", "usr/share/AAVMF/AAVMF_VARS.fd");
-    Firmware small = Firmware.find(root, root, "aarch64", "virt", List.of()).orElseThrow();
+    Firmware small = FirmwareSearch.find(root, root, "aarch64", "virt", List.of()).orElseThrow();
     assertThat(small.small()).isTrue();
     Layout.Files files = Lab.LAYOUT.node(Cluster.standard().node("worker0"));
     Boot boot = new Boot.ByFirmware(small, "");
@@ -176,7 +177,7 @@ class FirmwareTest {
       assertThat(Files.size(copy)).isEqualTo(64L << 20);
       Files.copy(copy, root.resolve(file), StandardCopyOption.REPLACE_EXISTING);
     }
-    Firmware whole = Firmware.find(root, root, "aarch64", "virt", List.of()).orElseThrow();
+    Firmware whole = FirmwareSearch.find(root, root, "aarch64", "virt", List.of()).orElseThrow();
     assertThat(whole.small()).isFalse();
     assertThat(new Boot.ByFirmware(whole, "").copies(files)).containsOnlyKeys(files.efiVariables());
   }

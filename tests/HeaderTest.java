@@ -35,7 +35,7 @@ class HeaderTest {
           "CloudInit ConsoleLog HostNetwork Qemu",
           "Identity",
           // From here on files touch the world.
-          "BootRecord Commands EachNode EthernetSwitch Meter Qmp RecipeFiles Wait WebProxy",
+          "BootRecord Commands Each EthernetSwitch Meter Qmp RecipeFiles Wait WebProxy",
           "Lock SavedState",
           "HostSurvey LanSwitch Plan QemuImg Sessions Ssh Terminal Tool Trial Vm",
           "CacheFolder Stall StateFolder Suspension Turn",

@@ -34,7 +34,7 @@ class PlanTest {
             new Plan.Make(folder.resolve("state/made"), PlanTest::touch, false),
             new Plan.Make(folder.resolve("state/anew"), PlanTest::touch, true),
             new Plan.Copy(source, folder.resolve("state/copy")),
-            new Plan.MakeKey(folder.resolve("state/key"), "comment")));
+            key(folder.resolve("state/key"), "comment")));
   }
 
   private static Argv touch(Path target) {
@@ -100,8 +100,8 @@ class PlanTest {
                 new Plan.Make(nodes.resolve("seed"), PlanTest::touch, true),
                 new Plan.Copy(Path.of("/v"), nodes.resolve("disk")),
                 new Plan.Copy(Path.of("/v"), nodes.resolve("w")),
-                new Plan.MakeKey(nodes.resolve("disk"), "c"),
-                new Plan.MakeKey(nodes.resolve("key"), "c"),
+                key(nodes.resolve("disk"), "c"),
+                key(nodes.resolve("key"), "c"),
                 new Plan.Remove(nodes.resolve("seed"))));
 
     assertThat(plan.describe())
@@ -237,7 +237,7 @@ class PlanTest {
     Files.writeString(folder.resolve(".part.key"), "half");
     Files.writeString(folder.resolve(".part.key.pub"), "half");
 
-    new Plan.MakeKey(key, "comment").run();
+    key(key, "comment").run();
 
     SshKey pair = SshKey.read(key);
     assertThat(pair.publicKey()).matches("ssh-ed25519 [A-Za-z0-9+/]+ comment");
@@ -246,7 +246,7 @@ class PlanTest {
     assertThat(names()).containsExactly("key", "key.pub");
     assertThat(pair.toString()).isEqualTo("SshKey[" + pair.publicKey() + "]");
 
-    new Plan.MakeKey(key, "other").run();
+    key(key, "other").run();
     assertThat(SshKey.read(key)).isEqualTo(pair);
   }
 
@@ -304,5 +304,9 @@ class PlanTest {
     try (Stream<Path> files = Files.list(folder)) {
       return files.map(file -> file.getFileName().toString()).sorted().toList();
     }
+  }
+
+  private static Plan.MakeKey key(Path file, String comment) {
+    return new Plan.MakeKey(file, part -> SshKey.generate(part, comment));
   }
 }

@@ -44,7 +44,8 @@ class PreflightTest {
 
   private void launch(Cluster cluster, List<Node> starting, Probe probe) {
     Preflight.qemu(probe, cluster.network());
-    Preflight.room(cluster, cluster.nodes(), starting, probe.host(), layout, terminal);
+    Preflight.room(
+        cluster, cluster.nodes(), starting, probe.host(), layout, () -> false, terminal);
   }
 
   private static Probe probe(Host.Os os, Host.Arch arch, long memoryMiB, String version) {

@@ -19,7 +19,7 @@
 //SOURCES ../../lib/DebianBuilt.java
 //SOURCES ../../lib/Digest.java
 //SOURCES ../../lib/Disk.java
-//SOURCES ../../lib/EachNode.java
+//SOURCES ../../lib/Each.java
 //SOURCES ../../lib/EthernetSwitch.java
 //SOURCES ../../lib/Firmware.java
 //SOURCES ../../lib/Forward.java
@@ -99,6 +99,7 @@ import lib.Cluster;
 import lib.ClusterFile;
 import lib.Commands;
 import lib.Firmware;
+import lib.FirmwareSearch;
 import lib.Host;
 import lib.ImageBuild;
 import lib.ImageSource;
@@ -223,7 +224,7 @@ class Aarch64Bench implements Callable<Integer> {
     Optional<Firmware> firmware =
         way.equals("small")
             ? Optional.of(new Firmware(small, "raw", variables, "raw", true))
-            : Firmware.find(
+            : FirmwareSearch.find(
                 Path.of("/"),
                 Path.of("/nonexistent"),
                 "aarch64",

@@ -10,25 +10,25 @@ import java.util.concurrent.Future;
 import java.util.function.Consumer;
 import java.util.function.Function;
 
-/** Does the same for all nodes at once: a thread a node, however few cores, as they mostly wait. */
-public final class EachNode {
-  private EachNode() {}
+/** Does the same for many at once: a thread for each, however few cores, as they mostly wait. */
+public final class Each {
+  private Each() {}
 
   /**
-   * {@return the result for each node, in order}
+   * {@return the result for each item, in order}
    *
    * <p>The first failure in that order is thrown, after all have ended: nothing may go on when the
    * caller gives up its lock.
    */
-  public static <T> List<T> map(List<Node> nodes, Function<Node, T> work) {
-    ExecutorService threads = Executors.newFixedThreadPool(Math.max(1, nodes.size()));
+  public static <T, R> List<R> map(List<T> items, Function<T, R> work) {
+    ExecutorService threads = Executors.newFixedThreadPool(Math.max(1, items.size()));
     try {
-      List<Future<T>> futures =
-          nodes.stream().map(node -> threads.submit(() -> work.apply(node))).toList();
+      List<Future<R>> futures =
+          items.stream().map(item -> threads.submit(() -> work.apply(item))).toList();
       threads.shutdown();
-      List<T> results = new ArrayList<>();
+      List<R> results = new ArrayList<>();
       Optional<Throwable> failure = Optional.empty();
-      for (Future<T> future : futures) {
+      for (Future<R> future : futures) {
         try {
           results.add(future.get());
         } catch (ExecutionException e) {
@@ -46,13 +46,13 @@ public final class EachNode {
     }
   }
 
-  /** Does {@code work} for each node; the first failure is thrown. */
-  public static void run(List<Node> nodes, Consumer<Node> work) {
+  /** Does {@code work} for each item; the first failure is thrown. */
+  public static <T> void run(List<T> items, Consumer<T> work) {
     map(
-        nodes,
-        node -> {
-          work.accept(node);
-          return node;
+        items,
+        item -> {
+          work.accept(item);
+          return item;
         });
   }
 }
