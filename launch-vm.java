@@ -4,119 +4,36 @@
 //JAVA 17+
 //MAIN LaunchVm
 //DEPS info.picocli:picocli:4.7.7
-//SOURCES lib/Abandoned.java
-//SOURCES lib/Admission.java
-//SOURCES lib/Argv.java
-//SOURCES lib/Bake.java
-//SOURCES lib/BaseImage.java
-//SOURCES lib/Boot.java
-//SOURCES lib/BootRecord.java
-//SOURCES lib/CacheFolder.java
-//SOURCES lib/Changes.java
-//SOURCES lib/CloudInit.java
-//SOURCES lib/Cluster.java
-//SOURCES lib/ClusterFile.java
-//SOURCES lib/ClusterRecord.java
-//SOURCES lib/Commands.java
-//SOURCES lib/ConsoleLog.java
-//SOURCES lib/DebianBuilt.java
-//SOURCES lib/Digest.java
-//SOURCES lib/Disk.java
-//SOURCES lib/Download.java
-//SOURCES lib/Each.java
-//SOURCES lib/EthernetSwitch.java
-//SOURCES lib/Firmware.java
-//SOURCES lib/Forward.java
-//SOURCES lib/GuestClock.java
-//SOURCES lib/HeldBoot.java
-//SOURCES lib/Host.java
-//SOURCES lib/Identity.java
-//SOURCES lib/Image.java
-//SOURCES lib/ImageBuild.java
-//SOURCES lib/ImageDownload.java
-//SOURCES lib/ImageEntries.java
-//SOURCES lib/ImageImport.java
-//SOURCES lib/ImageMaker.java
-//SOURCES lib/ImageOptions.java
-//SOURCES lib/ImageSource.java
-//SOURCES lib/ImageStore.java
-//SOURCES lib/Images.java
-//SOURCES lib/LanPort.java
-//SOURCES lib/LanSwitch.java
-//SOURCES lib/Launch.java
-//SOURCES lib/Layout.java
-//SOURCES lib/Leg.java
-//SOURCES lib/Lock.java
-//SOURCES lib/Marker.java
-//SOURCES lib/Meter.java
-//SOURCES lib/Network.java
-//SOURCES lib/Node.java
-//SOURCES lib/Options.java
-//SOURCES lib/Plan.java
-//SOURCES lib/Preflight.java
-//SOURCES lib/Probe.java
-//SOURCES lib/Problem.java
-//SOURCES lib/Progress.java
-//SOURCES lib/Provision.java
-//SOURCES lib/Qemu.java
-//SOURCES lib/QemuImg.java
-//SOURCES lib/Qmp.java
-//SOURCES lib/Readiness.java
-//SOURCES lib/RecipeFiles.java
-//SOURCES lib/Role.java
-//SOURCES lib/RoleFiles.java
-//SOURCES lib/SavedState.java
-//SOURCES lib/Sessions.java
-//SOURCES lib/Ssh.java
-//SOURCES lib/SshConfig.java
-//SOURCES lib/SshKey.java
-//SOURCES lib/Stage.java
-//SOURCES lib/StateFolder.java
-//SOURCES lib/Subnet.java
-//SOURCES lib/Suspension.java
-//SOURCES lib/Template.java
-//SOURCES lib/TemplateVm.java
-//SOURCES lib/Templates.java
-//SOURCES lib/Terminal.java
-//SOURCES lib/Tmux.java
-//SOURCES lib/Tool.java
-//SOURCES lib/Trial.java
-//SOURCES lib/Turn.java
-//SOURCES lib/VirtualIp.java
-//SOURCES lib/Visible.java
-//SOURCES lib/Vm.java
-//SOURCES lib/VmSession.java
-//SOURCES lib/VmnetWay.java
-//SOURCES lib/Wait.java
-//SOURCES lib/WebProxy.java
-//SOURCES lib/Yaml.java
-//SOURCES lib/YamlFields.java
-//FILES cloud-init/gateway.yaml=cloud-init/gateway.yaml
-//FILES cloud-init/control.yaml=cloud-init/control.yaml
-//FILES cloud-init/worker.yaml=cloud-init/worker.yaml
-//FILES image/after.sh=image/after.sh
-//FILES image/bake.sh=image/bake.sh
-//FILES image/before.sh=image/before.sh
-//FILES image/boot.sh=image/boot.sh
-//FILES image/fork.py=image/fork.py
-//FILES image/grub.cfg=image/grub.cfg
+//SOURCES lib/package-info.java         // what any script could use
+//SOURCES lib/cluster/package-info.java // nodes, networks, cluster.yaml
+//SOURCES lib/state/package-info.java   // the folders, and what they hold
+//SOURCES lib/vm/package-info.java      // the life of one QEMU
+//SOURCES lib/qemu/package-info.java    // QEMU commands as values
+//SOURCES lib/seed/package-info.java    // a node's files
+//SOURCES lib/host/package-info.java    // checks of this machine
+//SOURCES lib/lan/package-info.java     // the switch between the nodes
+//SOURCES lib/tmux/package-info.java    // windows and panes
+//SOURCES lib/ready/package-info.java   // from power-on to ready
+//SOURCES lib/image/package-info.java   // the base image
+//SOURCES lib/fork/package-info.java    // templates
+//SOURCES lib/launch/package-info.java  // from options to files
 //RUNTIME_OPTIONS -Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1
 
 import java.util.List;
 import java.util.concurrent.Callable;
-import lib.Admission;
 import lib.Argv;
 import lib.Commands;
-import lib.ImageOptions;
-import lib.LanPort;
-import lib.Launch;
 import lib.Lock;
-import lib.Network;
-import lib.Node;
-import lib.Options;
 import lib.Terminal;
-import lib.Vm;
-import lib.VmSession;
+import lib.cluster.Network;
+import lib.cluster.Node;
+import lib.image.ImageOptions;
+import lib.lan.LanPort;
+import lib.launch.Launch;
+import lib.ready.Admission;
+import lib.state.Options;
+import lib.tmux.VmSession;
+import lib.vm.Vm;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;

@@ -4,78 +4,34 @@
 //JAVA 17+
 //MAIN SnapshotAll
 //DEPS info.picocli:picocli:4.7.7
-//SOURCES lib/Argv.java
-//SOURCES lib/Boot.java
-//SOURCES lib/BootRecord.java
-//SOURCES lib/CacheFolder.java
-//SOURCES lib/Cluster.java
-//SOURCES lib/ClusterFile.java
-//SOURCES lib/ClusterRecord.java
-//SOURCES lib/Commands.java
-//SOURCES lib/Each.java
-//SOURCES lib/EthernetSwitch.java
-//SOURCES lib/Firmware.java
-//SOURCES lib/Forward.java
-//SOURCES lib/Host.java
-//SOURCES lib/Image.java
-//SOURCES lib/ImageEntries.java
-//SOURCES lib/ImageSource.java
-//SOURCES lib/LanSwitch.java
-//SOURCES lib/Layout.java
-//SOURCES lib/Leg.java
-//SOURCES lib/Lock.java
-//SOURCES lib/Marker.java
-//SOURCES lib/Meter.java
-//SOURCES lib/Network.java
-//SOURCES lib/Node.java
-//SOURCES lib/Options.java
-//SOURCES lib/Plan.java
-//SOURCES lib/Preflight.java
-//SOURCES lib/Probe.java
-//SOURCES lib/Problem.java
-//SOURCES lib/Qemu.java
-//SOURCES lib/QemuImg.java
-//SOURCES lib/Qmp.java
-//SOURCES lib/Role.java
-//SOURCES lib/SavedState.java
-//SOURCES lib/Sessions.java
-//SOURCES lib/Shutdown.java
-//SOURCES lib/SnapshotSet.java
-//SOURCES lib/Ssh.java
-//SOURCES lib/SshKey.java
-//SOURCES lib/Stall.java
-//SOURCES lib/StateFolder.java
-//SOURCES lib/Subnet.java
-//SOURCES lib/Suspension.java
-//SOURCES lib/Terminal.java
-//SOURCES lib/Tmux.java
-//SOURCES lib/Tool.java
-//SOURCES lib/Trial.java
-//SOURCES lib/Turn.java
-//SOURCES lib/Visible.java
-//SOURCES lib/Vm.java
-//SOURCES lib/VmSession.java
-//SOURCES lib/VmnetWay.java
-//SOURCES lib/Wait.java
-//SOURCES lib/Yaml.java
-//SOURCES lib/YamlFields.java
+//SOURCES lib/package-info.java         // what any script could use
+//SOURCES lib/cluster/package-info.java // nodes, networks, cluster.yaml
+//SOURCES lib/state/package-info.java   // the folders, and what they hold
+//SOURCES lib/vm/package-info.java      // the life of one QEMU
+//SOURCES lib/qemu/package-info.java    // QEMU commands as values
+//SOURCES lib/seed/package-info.java    // a node's files
+//SOURCES lib/host/package-info.java    // checks of this machine
+//SOURCES lib/lan/package-info.java     // the switch between the nodes
+//SOURCES lib/tmux/package-info.java    // windows and panes
+//SOURCES lib/ready/package-info.java   // from power-on to ready
+//SOURCES lib/stop/package-info.java    // stop, snapshots, removal
 //RUNTIME_OPTIONS -Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1
 
 import java.nio.file.Files;
 import java.util.List;
 import java.util.concurrent.Callable;
-import lib.Cluster;
-import lib.ClusterRecord;
-import lib.Layout;
 import lib.Lock;
-import lib.Node;
-import lib.Options;
-import lib.Preflight;
 import lib.Problem;
-import lib.Shutdown;
-import lib.SnapshotSet;
 import lib.Terminal;
-import lib.Tool;
+import lib.cluster.Cluster;
+import lib.cluster.Node;
+import lib.host.Preflight;
+import lib.host.Tool;
+import lib.state.ClusterRecord;
+import lib.state.Layout;
+import lib.state.Options;
+import lib.stop.Shutdown;
+import lib.stop.SnapshotSet;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;

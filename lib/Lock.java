@@ -23,7 +23,6 @@ public final class Lock implements AutoCloseable {
    * {@return the lock by which one command at a time changes the cluster in a folder}
    *
    * @param file the lock file, in the cluster's state folder, which must be there
-   *
    * @throws Problem if another command holds it
    */
   public static Lock take(Path file) {
@@ -43,8 +42,7 @@ public final class Lock implements AutoCloseable {
       }
       return new Lock(channel);
     } catch (IOException e) {
-      throw new Problem(
-          "cannot lock " + file + ": " + e.getMessage(), "check its owner", e);
+      throw new Problem("cannot lock " + file + ": " + e.getMessage(), "check its owner", e);
     }
   }
 

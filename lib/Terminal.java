@@ -42,7 +42,7 @@ public final class Terminal {
   }
 
   /** Prints text as it is, escape codes included; used to draw lines anew. */
-  void draw(String text) {
+  public void draw(String text) {
     out.print(text);
     out.flush();
   }

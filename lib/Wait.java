@@ -45,7 +45,7 @@ public final class Wait {
   }
 
   /** Sleeps; an interruption is a {@link Problem}. */
-  static void pause(Duration time) {
+  public static void pause(Duration time) {
     try {
       Thread.sleep(time.toMillis());
     } catch (InterruptedException e) {

@@ -7,7 +7,7 @@
 //DEPS org.junit.jupiter:junit-jupiter:6.1.3
 //DEPS org.junit.platform:junit-platform-launcher:6.1.3
 //SOURCES *.java
-//SOURCES ../lib/*.java
+//SOURCES ../lib/**.java
 //SOURCES ../*.java
 //RUNTIME_OPTIONS -Xmx1g
 
@@ -22,13 +22,13 @@ import java.util.Random;
 import java.util.concurrent.Callable;
 import java.util.jar.JarFile;
 import java.util.regex.Pattern;
-import lib.Cluster;
-import lib.DebianBuilt;
-import lib.Host;
-import lib.Launch;
-import lib.Preflight;
 import lib.Terminal;
-import lib.Tool;
+import lib.cluster.Cluster;
+import lib.cluster.Host;
+import lib.host.Preflight;
+import lib.host.Tool;
+import lib.image.DebianBuilt;
+import lib.launch.Launch;
 import org.junit.jupiter.api.MethodOrderer;
 import org.junit.platform.launcher.core.LauncherDiscoveryRequestBuilder;
 import org.junit.platform.launcher.core.LauncherFactory;

@@ -6,12 +6,12 @@ import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import lib.Argv;
-import lib.Boot;
-import lib.Cluster;
-import lib.Firmware;
-import lib.Host;
-import lib.Image;
 import lib.Problem;
+import lib.cluster.Cluster;
+import lib.cluster.Firmware;
+import lib.cluster.Host;
+import lib.qemu.Boot;
+import lib.qemu.Image;
 import org.junit.jupiter.api.Test;
 
 class BootTest {

@@ -2,9 +2,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.util.List;
 import java.util.stream.Collectors;
-import lib.Cluster;
-import lib.Node;
-import lib.Role;
+import lib.cluster.Cluster;
+import lib.cluster.Node;
+import lib.cluster.Role;
 import org.junit.jupiter.api.Test;
 
 class ClusterTest {

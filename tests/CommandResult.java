@@ -126,7 +126,8 @@ record CommandResult(List<String> command, int exit, String out, String err) {
           .matcher(Files.readString(script))
           .results()
           .map(MatchResult::group)
-          .map(line -> line.substring(directive.length() + 2).strip())
+          .map(line -> line.substring(directive.length() + 2))
+          .map(line -> line.replaceFirst("\\s//\\s.*", "").strip()) // a comment, to JBang, too
           .flatMap(line -> Stream.of(line.split(" +")))
           .toList();
     } catch (IOException e) {

@@ -64,9 +64,11 @@ class CopyTest {
       throw new AssertionError("the header names " + name, e);
     }
     if (name.endsWith(".java")) {
-      CommandResult.header(source, "SOURCES").forEach(file -> copy(file, home));
-      CommandResult.header(source, "FILES")
-          .forEach(file -> copy(file.replaceFirst(".*=", ""), home));
+      Stream.concat(
+              CommandResult.header(source, "SOURCES").stream(),
+              CommandResult.header(source, "FILES").stream()
+                  .map(file -> file.replaceFirst(".*=", "")))
+          .forEach(file -> copy(Path.of(name).resolveSibling(file).normalize().toString(), home));
     }
   }
 

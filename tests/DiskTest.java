@@ -12,9 +12,9 @@ import java.util.Optional;
 import java.util.Set;
 import lib.Argv;
 import lib.Commands;
-import lib.Disk;
-import lib.Host;
-import lib.Image;
+import lib.cluster.Host;
+import lib.qemu.Disk;
+import lib.qemu.Image;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 

@@ -6,12 +6,12 @@ import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import lib.Argv;
-import lib.Cluster;
-import lib.ClusterFile;
 import lib.Commands;
-import lib.Forward;
-import lib.Layout;
 import lib.Wait;
+import lib.cluster.Cluster;
+import lib.cluster.ClusterFile;
+import lib.seed.Forward;
+import lib.state.Layout;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 

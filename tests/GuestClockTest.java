@@ -8,8 +8,8 @@ import java.time.Instant;
 import java.util.Map;
 import lib.Argv;
 import lib.Commands;
-import lib.GuestClock;
-import lib.Leg;
+import lib.ready.GuestClock;
+import lib.ready.Leg;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 

@@ -16,40 +16,29 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
 /**
- * What keeps a script easy to copy: its header is the whole list of what it needs, and lib has one
- * direction.
+ * What keeps a script easy to copy: its header names all rooms that it needs, a room lists its
+ * files, and imports have one direction.
  */
 class HeaderTest {
-  /** The levels of lib, lowest first: a file refers only to files of lower lines. */
-  private static final List<String> LEVELS =
+  /** The rooms of lib: each may use those before it. */
+  private static final List<String> ORDER =
       List.of(
-          "Visible",
-          "Argv Digest HostsFile Image Leg Problem Role Stage Subnet Yaml",
-          "Firmware GuestClock HostStep Timeline YamlFields",
-          "Host Node SshKey Tmux",
-          "Marker VmnetWay",
-          "Disk ImageSource Layout Network",
-          "HostFirewall ImageEntries",
-          "Cluster",
-          "Boot ClusterFile Dnsmasq Forward SshConfig VirtualIp",
-          "CloudInit ConsoleLog HostNetwork Qemu",
-          "Identity",
-          // From here on files touch the world.
-          "BootRecord Commands Each EthernetSwitch Meter Qmp RecipeFiles Wait WebProxy",
-          "Lock SavedState",
-          "HostSurvey LanSwitch Plan QemuImg Sessions Ssh Terminal Tool Trial Vm",
-          "CacheFolder Stall StateFolder Suspension Turn",
-          "Abandoned ClusterRecord",
-          "DebianBuilt Download ImageMaker LanPort Probe Progress Provision Readiness"
-              + " RoleFiles Shutdown SnapshotSet VmSession",
-          "Admission BaseImage Changes ImageDownload ImageImport ImageOptions NodeStatus Options"
-              + " Preflight ReadyAll Remains SshSession",
-          "Bake ImageBuild ImageStore",
-          "TemplateVm",
-          "Template",
-          "HeldBoot",
-          "Images Templates",
-          "Launch");
+          "lib",
+          "lib.cluster",
+          "lib.state",
+          "lib.vm",
+          "lib.qemu",
+          "lib.seed",
+          "lib.host",
+          "lib.lan",
+          "lib.tmux",
+          "lib.ready",
+          "lib.stop",
+          "lib.status",
+          "lib.image",
+          "lib.fork",
+          "lib.launch",
+          "lib.bridge");
 
   /** The lib file that is a program of its own, which goes on when the script has ended. */
   private static final String PROGRAM = "EthernetSwitch";
@@ -161,15 +150,19 @@ class HeaderTest {
   }
 
   @Test
-  void sourcesAreAllThatIsUsed() {
+  void roomsAndFilesUsedAreThoseListed() {
     for (Source script : scripts()) {
       if (script.path().equals(ALL_TESTS)) {
         continue;
       }
-      Set<String> needed =
-          script.closure(all).stream()
-              .map(path -> relative(script, path))
-              .collect(Collectors.toCollection(TreeSet::new));
+      Set<String> needed = new TreeSet<>();
+      Set<String> rooms = new TreeSet<>();
+      collect(script.rooms(), rooms);
+      for (String path : script.closure(all)) {
+        needed.add(relative(script, path));
+        collect(all.get(path).rooms(), rooms);
+      }
+      rooms.forEach(room -> needed.add(relative(script, info(room))));
       List<String> listed = script.values("SOURCES");
       needed.stream()
           .filter(path -> !listed.contains(path))
@@ -181,9 +174,48 @@ class HeaderTest {
         complain(script, "it lists a file of //SOURCES twice");
       }
     }
+    end();
+  }
+
+  /** Rooms, and all rooms that files in them use. */
+  private void collect(Set<String> used, Set<String> rooms) {
+    for (String room : used) {
+      if (rooms.add(room)) {
+        libs().stream()
+            .filter(lib -> lib.room().equals(room))
+            .forEach(lib -> collect(lib.rooms(), rooms));
+      }
+    }
+  }
+
+  private static String info(String room) {
+    return room.replace('.', '/') + "/package-info.java";
+  }
+
+  /** Of files that list files of other folders JBang makes files of two names (0.132.1). */
+  @Test
+  void aRoomListsItsOwnFiles() {
+    for (String room : ORDER) {
+      Source info = all.get(info(room));
+      if (info == null) {
+        complaints.add("ORDER in HeaderTest.java names " + room + ": there is no " + info(room));
+        continue;
+      }
+      List<String> files =
+          libs().stream()
+              .filter(lib -> lib.room().equals(room) && !lib.isRoom())
+              .map(lib -> lib.type() + ".java")
+              .toList();
+      if (!info.values("SOURCES").equals(files)) {
+        complain(info, "it has to list exactly: //SOURCES " + String.join(" ", files));
+      }
+      if (!info.body().strip().matches("(?s)/\\*\\*.+\\*/\\s*package [a-z.]+;")) {
+        complain(info, "it has to say in a sentence what the room is for");
+      }
+    }
     for (Source lib : libs()) {
-      if (!lib.values("SOURCES").isEmpty()) {
-        complain(lib, "delete its //SOURCES: the header of a script is the whole list");
+      if (!lib.isRoom() && !lib.values("SOURCES").isEmpty()) {
+        complain(lib, "delete its //SOURCES: its room lists it");
       }
     }
     end();
@@ -302,31 +334,15 @@ class HeaderTest {
   }
 
   @Test
-  void libRefersOnlyToLowerLevels() {
-    Map<String, Integer> levels = new TreeMap<>();
-    for (int level = 0; level < LEVELS.size(); level++) {
-      for (String type : LEVELS.get(level).split(" ")) {
-        levels.put(type, level);
-        if (!all.containsKey("lib/" + type + ".java")) {
-          complaints.add(
-              "LEVELS in HeaderTest.java names " + type + ", which is not in lib: delete it");
-        }
-      }
-    }
+  void importsGoDownTheOrderOfRooms() {
     for (Source lib : libs()) {
-      Integer level = levels.get(lib.type());
-      if (level == null) {
-        complain(lib, "give it a place in LEVELS in HeaderTest.java");
-        continue;
+      int place = ORDER.indexOf(lib.room());
+      if (place < 0) {
+        complain(lib, "give its room a place in ORDER in HeaderTest.java");
       }
-      for (String used : lib.uses(all)) {
-        String type = all.get(used).type();
-        int other = levels.getOrDefault(type, -1);
-        if (other >= level) {
-          complain(
-              lib,
-              "it is of level %d and refers to %s of level %d: only lower levels may be used"
-                  .formatted(level, type, other));
+      for (String used : lib.rooms()) {
+        if (ORDER.indexOf(used) >= place) {
+          complain(lib, "it imports from " + used + ", which comes after " + lib.room());
         }
       }
     }

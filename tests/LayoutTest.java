@@ -6,8 +6,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeSet;
-import lib.Cluster;
-import lib.Layout;
+import lib.cluster.Cluster;
+import lib.state.Layout;
 import org.junit.jupiter.api.Test;
 
 class LayoutTest {

@@ -7,10 +7,10 @@ import java.util.List;
 import java.util.regex.Matcher;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
-import lib.Cluster;
-import lib.ClusterFile;
-import lib.Node;
-import lib.Role;
+import lib.cluster.Cluster;
+import lib.cluster.ClusterFile;
+import lib.cluster.Node;
+import lib.cluster.Role;
 import org.junit.jupiter.api.Test;
 
 /** The picture in docs/network.md is drawn from cluster.yaml; UPDATE_GOLDEN=1 draws it anew. */

@@ -3,9 +3,9 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.nio.file.Path;
 import java.util.List;
-import lib.Cluster;
-import lib.Network;
-import lib.Node;
+import lib.cluster.Cluster;
+import lib.cluster.Network;
+import lib.cluster.Node;
 import org.junit.jupiter.api.Test;
 
 class NetworkTest {

@@ -3,10 +3,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.util.List;
-import lib.Cluster;
-import lib.Layout;
-import lib.Leg;
-import lib.NodeStatus;
+import lib.cluster.Cluster;
+import lib.ready.Leg;
+import lib.state.Layout;
+import lib.status.NodeStatus;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 

@@ -2,9 +2,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.util.HashSet;
 import java.util.Set;
-import lib.Node;
-import lib.Role;
-import lib.Subnet;
+import lib.cluster.Node;
+import lib.cluster.Role;
+import lib.cluster.Subnet;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;

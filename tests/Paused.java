@@ -3,8 +3,8 @@ import java.nio.file.Path;
 import java.time.Duration;
 import lib.Argv;
 import lib.Commands;
-import lib.Qmp;
 import lib.Wait;
+import lib.vm.Qmp;
 
 /** A real QEMU of a few MiB without a machine, paused before its first step. */
 record Paused(Process process, Path qmp, Path errors) implements AutoCloseable {

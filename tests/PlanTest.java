@@ -13,7 +13,7 @@ import java.util.stream.Stream;
 import lib.Argv;
 import lib.Commands;
 import lib.Plan;
-import lib.SshKey;
+import lib.state.SshKey;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;

@@ -12,17 +12,17 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import lib.Cluster;
-import lib.ClusterFile;
-import lib.Host;
-import lib.Layout;
-import lib.Network;
-import lib.Node;
-import lib.Preflight;
-import lib.Probe;
-import lib.Subnet;
 import lib.Terminal;
-import lib.Tool;
+import lib.cluster.Cluster;
+import lib.cluster.ClusterFile;
+import lib.cluster.Host;
+import lib.cluster.Network;
+import lib.cluster.Node;
+import lib.cluster.Subnet;
+import lib.host.Preflight;
+import lib.host.Probe;
+import lib.host.Tool;
+import lib.state.Layout;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -44,8 +44,7 @@ class PreflightTest {
 
   private void launch(Cluster cluster, List<Node> starting, Probe probe) {
     Preflight.qemu(probe, cluster.network());
-    Preflight.room(
-        cluster, cluster.nodes(), starting, probe.host(), layout, () -> false, terminal);
+    Preflight.room(cluster, cluster.nodes(), starting, probe.host(), layout, () -> false, terminal);
   }
 
   private static Probe probe(Host.Os os, Host.Arch arch, long memoryMiB, String version) {

@@ -6,11 +6,11 @@ import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-import lib.Cluster;
-import lib.Node;
-import lib.Progress;
-import lib.Stage;
 import lib.Terminal;
+import lib.cluster.Cluster;
+import lib.cluster.Node;
+import lib.ready.Progress;
+import lib.ready.Stage;
 import org.junit.jupiter.api.Test;
 
 class ProgressTest {

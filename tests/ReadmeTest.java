@@ -7,9 +7,9 @@ import java.util.List;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
-import lib.Cluster;
-import lib.ClusterFile;
-import lib.Network;
+import lib.cluster.Cluster;
+import lib.cluster.ClusterFile;
+import lib.cluster.Network;
 import org.junit.jupiter.api.Test;
 
 /** README says what the code does: its tables are computed here from the code and compared. */
@@ -53,13 +53,13 @@ class ReadmeTest {
   @Test
   void everyOptionExists() {
     String help =
-        read("lib/Options.java")
+        read("lib/state/Options.java")
             + read("setup.java")
             + read("stop-all.java")
             + read("prepare-image.java")
             + read("prepare-host.java")
             + read("snapshot-all.java")
-            + read("lib/ImageOptions.java");
+            + read("lib/image/ImageOptions.java");
     String tests = read("tests/AllTests.java") + read("tests/soak.java") + read("status.java");
     Pattern.compile("`--([a-z-]+)")
         .matcher(readme)
@@ -75,11 +75,12 @@ class ReadmeTest {
   @Test
   void messagesOfTheTroubleTableAreInTheCode() throws IOException {
     String code;
-    try (Stream<Path> files = Files.list(Project.root().resolve("lib"))) {
+    try (Stream<Path> files = Files.walk(Project.root().resolve("lib"))) {
       // texts are put together of parts; blanks and line ends in between do not count
       code =
           files
-              .map(file -> squeezed(read("lib/" + file.getFileName())))
+              .filter(Files::isRegularFile)
+              .map(file -> squeezed(read(Project.root().relativize(file).toString())))
               .collect(Collectors.joining());
     }
     String table = readme.substring(readme.indexOf("## When something fails"));

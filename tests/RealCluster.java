@@ -6,10 +6,10 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Map;
 import lib.Argv;
-import lib.Cluster;
-import lib.ClusterFile;
 import lib.Commands;
-import lib.Layout;
+import lib.cluster.Cluster;
+import lib.cluster.ClusterFile;
+import lib.state.Layout;
 
 /**
  * A cluster of real guests, brought up by the scripts as a person runs them: in a folder with a

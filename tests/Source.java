@@ -19,6 +19,8 @@ record Source(String path, String header, String body) {
   // As JBang reads it: the value ends before a trailing comment.
   private static final Pattern DIRECTIVE =
       Pattern.compile("(?m)^//([A-Z_]+)[ \\t]+(.*?)[ \\t]*(?:[ \\t]//[ \\t].*)?$");
+  private static final Pattern ROOM =
+      Pattern.compile("(?m)^import\\s+(?:static\\s+)?(lib(?:\\.[a-z]+)*)\\.[A-Z]");
   private static final Pattern NOT_CODE =
       Pattern.compile(
           "\"\"\"[\\s\\S]*?(?<!\\\\)\"\"\""
@@ -50,7 +52,25 @@ record Source(String path, String header, String body) {
   }
 
   boolean isLib() {
-    return folder().equals("lib/");
+    return folder().startsWith("lib/");
+  }
+
+  /** What says which files a room has. */
+  boolean isRoom() {
+    return isLib() && type().equals("package-info");
+  }
+
+  /** The room that a file of lib is in, as its package is called: {@code lib.cluster}. */
+  String room() {
+    return folder().substring(0, folder().length() - 1).replace('/', '.');
+  }
+
+  /** The rooms of which it imports something, itself not counted. */
+  Set<String> rooms() {
+    Set<String> rooms = new TreeSet<>();
+    ROOM.matcher(code()).results().forEach(found -> rooms.add(found.group(1)));
+    rooms.remove(room());
+    return rooms;
   }
 
   /** Whether JBang can start it: all at the top, and those below tests that say so. */
@@ -84,7 +104,7 @@ record Source(String path, String header, String body) {
     return NOT_CODE.matcher(body).replaceAll(found -> found.group().startsWith("/") ? " " : "\"\"");
   }
 
-  /** The files of the project whose type this one names itself. */
+  /** The scripts and tests, none of lib, whose type this one names itself. */
   Set<String> uses(Map<String, Source> all) {
     return USES.computeIfAbsent(this, source -> source.look(all));
   }
@@ -100,7 +120,7 @@ record Source(String path, String header, String body) {
     return used;
   }
 
-  /** Everything that it needs to compile, beside itself. */
+  /** All that it needs to compile beside itself and the rooms of lib. */
   Set<String> closure(Map<String, Source> all) {
     Set<String> needed = new TreeSet<>();
     collect(all, needed);
@@ -117,19 +137,16 @@ record Source(String path, String header, String body) {
   }
 
   private boolean mayUse(Source other) {
-    return other.isLib()
-        || !isLib() && (other.folder().isEmpty() || other.folder().equals(folder()));
+    return !other.isLib()
+        && !isLib()
+        && (other.folder().isEmpty() || folder().startsWith(other.folder()));
   }
 
-  /** Inside lib a type goes by its plain name, outside by its import. */
   private boolean names(String code, Source other) {
     if (!code.contains(other.type())) { // most, and far sooner said than by a pattern
       return false;
     }
     String type = Pattern.quote(other.type());
-    if (other.isLib() && !isLib()) {
-      return Pattern.compile("\\blib\\." + type + "\\b").matcher(code).find();
-    }
     boolean ownNested =
         Pattern.compile("\\b(?:class|record|enum|interface)\\s+" + type + "\\b")
             .matcher(code)

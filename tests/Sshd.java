@@ -9,10 +9,10 @@ import java.util.ArrayList;
 import java.util.List;
 import lib.Argv;
 import lib.Commands;
-import lib.Network;
-import lib.Ssh;
-import lib.SshKey;
 import lib.Wait;
+import lib.cluster.Network;
+import lib.ready.Ssh;
+import lib.state.SshKey;
 
 /** Real SSH servers of this user on 127.0.0.1, with one host key and one login key. */
 final class Sshd implements AutoCloseable {

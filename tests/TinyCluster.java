@@ -13,14 +13,14 @@ import java.util.Optional;
 import java.util.TreeMap;
 import java.util.stream.Stream;
 import lib.Argv;
-import lib.Cluster;
-import lib.ClusterFile;
 import lib.Commands;
-import lib.LanSwitch;
-import lib.Layout;
-import lib.Node;
-import lib.Vm;
 import lib.Wait;
+import lib.cluster.Cluster;
+import lib.cluster.ClusterFile;
+import lib.cluster.Node;
+import lib.lan.LanSwitch;
+import lib.state.Layout;
+import lib.vm.Vm;
 
 /**
  * A cluster for faults: the real scripts, real QEMU, tmux and LAN switch, but guests that are a

@@ -7,11 +7,11 @@ import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
 import lib.Argv;
-import lib.Cluster;
-import lib.ClusterFile;
 import lib.Commands;
-import lib.Role;
-import lib.VirtualIp;
+import lib.cluster.Cluster;
+import lib.cluster.ClusterFile;
+import lib.cluster.Role;
+import lib.seed.VirtualIp;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 

@@ -75,11 +75,11 @@ class Format implements Callable<Integer> {
     return bad == 0 ? 0 : 1;
   }
 
-  /** The Java files of the project: the scripts, lib and tests. */
+  /** The Java files of the project: the scripts, the rooms of lib, tests and benches. */
   static List<Path> files(Path root) throws IOException {
     try (Stream<Path> top = Files.list(root);
-        Stream<Path> lib = Files.list(root.resolve("lib"));
-        Stream<Path> tests = Files.list(root.resolve("tests"))) {
+        Stream<Path> lib = Files.walk(root.resolve("lib"));
+        Stream<Path> tests = Files.walk(root.resolve("tests"))) {
       return Stream.of(top, lib, tests)
           .flatMap(files -> files)
           .filter(file -> file.toString().endsWith(".java"))

@@ -5,38 +5,16 @@
 //MAIN Soak
 //DEPS info.picocli:picocli:4.7.7
 //DEPS org.assertj:assertj-core:3.27.7
-//SOURCES ../lib/Argv.java
-//SOURCES ../lib/BootRecord.java
-//SOURCES ../lib/Cluster.java
-//SOURCES ../lib/ClusterFile.java
-//SOURCES ../lib/Commands.java
-//SOURCES ../lib/EthernetSwitch.java
-//SOURCES ../lib/Firmware.java
-//SOURCES ../lib/Host.java
-//SOURCES ../lib/ImageEntries.java
-//SOURCES ../lib/ImageSource.java
-//SOURCES ../lib/LanSwitch.java
-//SOURCES ../lib/Layout.java
-//SOURCES ../lib/Leg.java
-//SOURCES ../lib/Marker.java
-//SOURCES ../lib/Network.java
-//SOURCES ../lib/Node.java
-//SOURCES ../lib/Problem.java
-//SOURCES ../lib/Qmp.java
-//SOURCES ../lib/Role.java
-//SOURCES ../lib/SavedState.java
-//SOURCES ../lib/Subnet.java
-//SOURCES ../lib/Visible.java
-//SOURCES ../lib/Vm.java
-//SOURCES ../lib/VmnetWay.java
-//SOURCES ../lib/Wait.java
-//SOURCES ../lib/Yaml.java
-//SOURCES ../lib/YamlFields.java
 //SOURCES BootSector.java
 //SOURCES CommandResult.java
 //SOURCES Leftovers.java
 //SOURCES Project.java
 //SOURCES TinyCluster.java
+//SOURCES ../lib/package-info.java         // what any script could use
+//SOURCES ../lib/cluster/package-info.java // nodes, networks, cluster.yaml
+//SOURCES ../lib/state/package-info.java   // the folders, and what they hold
+//SOURCES ../lib/vm/package-info.java      // the life of one QEMU
+//SOURCES ../lib/lan/package-info.java     // the switch between the nodes
 //RUNTIME_OPTIONS -Xmx1g
 
 import static org.assertj.core.api.Assertions.assertThat;
@@ -54,8 +32,8 @@ import java.util.TreeMap;
 import java.util.concurrent.Callable;
 import lib.Argv;
 import lib.Commands;
-import lib.Node;
 import lib.Wait;
+import lib.cluster.Node;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;

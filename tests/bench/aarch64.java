@@ -4,76 +4,18 @@
 //JAVA 17+
 //MAIN Aarch64Bench
 //DEPS info.picocli:picocli:4.7.7
-//SOURCES ../../lib/Abandoned.java
-//SOURCES ../../lib/Argv.java
-//SOURCES ../../lib/BaseImage.java
-//SOURCES ../../lib/Boot.java
-//SOURCES ../../lib/BootRecord.java
-//SOURCES ../../lib/CacheFolder.java
-//SOURCES ../../lib/CloudInit.java
-//SOURCES ../../lib/Cluster.java
-//SOURCES ../../lib/ClusterFile.java
-//SOURCES ../../lib/ClusterRecord.java
-//SOURCES ../../lib/Commands.java
-//SOURCES ../../lib/ConsoleLog.java
-//SOURCES ../../lib/DebianBuilt.java
-//SOURCES ../../lib/Digest.java
-//SOURCES ../../lib/Disk.java
-//SOURCES ../../lib/Each.java
-//SOURCES ../../lib/EthernetSwitch.java
-//SOURCES ../../lib/Firmware.java
-//SOURCES ../../lib/Forward.java
-//SOURCES ../../lib/GuestClock.java
-//SOURCES ../../lib/Host.java
-//SOURCES ../../lib/Identity.java
-//SOURCES ../../lib/Image.java
-//SOURCES ../../lib/ImageBuild.java
-//SOURCES ../../lib/ImageEntries.java
-//SOURCES ../../lib/ImageMaker.java
-//SOURCES ../../lib/ImageSource.java
-//SOURCES ../../lib/ImageStore.java
-//SOURCES ../../lib/LanSwitch.java
-//SOURCES ../../lib/Layout.java
-//SOURCES ../../lib/Leg.java
-//SOURCES ../../lib/Lock.java
-//SOURCES ../../lib/Marker.java
-//SOURCES ../../lib/Meter.java
-//SOURCES ../../lib/Network.java
-//SOURCES ../../lib/Node.java
-//SOURCES ../../lib/Plan.java
-//SOURCES ../../lib/Preflight.java
-//SOURCES ../../lib/Probe.java
-//SOURCES ../../lib/Problem.java
-//SOURCES ../../lib/Provision.java
-//SOURCES ../../lib/Qemu.java
-//SOURCES ../../lib/QemuImg.java
-//SOURCES ../../lib/Qmp.java
-//SOURCES ../../lib/Readiness.java
-//SOURCES ../../lib/RecipeFiles.java
-//SOURCES ../../lib/Role.java
-//SOURCES ../../lib/RoleFiles.java
-//SOURCES ../../lib/SavedState.java
-//SOURCES ../../lib/Sessions.java
-//SOURCES ../../lib/Ssh.java
-//SOURCES ../../lib/SshConfig.java
-//SOURCES ../../lib/SshKey.java
-//SOURCES ../../lib/Stage.java
-//SOURCES ../../lib/StateFolder.java
-//SOURCES ../../lib/Subnet.java
-//SOURCES ../../lib/Terminal.java
-//SOURCES ../../lib/Tmux.java
-//SOURCES ../../lib/Tool.java
-//SOURCES ../../lib/Trial.java
-//SOURCES ../../lib/Turn.java
-//SOURCES ../../lib/VirtualIp.java
-//SOURCES ../../lib/Visible.java
-//SOURCES ../../lib/Vm.java
-//SOURCES ../../lib/VmSession.java
-//SOURCES ../../lib/VmnetWay.java
-//SOURCES ../../lib/Wait.java
-//SOURCES ../../lib/Yaml.java
-//SOURCES ../../lib/YamlFields.java
 //SOURCES ../Leftovers.java
+//SOURCES ../../lib/package-info.java         // what any script could use
+//SOURCES ../../lib/cluster/package-info.java // nodes, networks, cluster.yaml
+//SOURCES ../../lib/state/package-info.java   // the folders, and what they hold
+//SOURCES ../../lib/vm/package-info.java      // the life of one QEMU
+//SOURCES ../../lib/qemu/package-info.java    // QEMU commands as values
+//SOURCES ../../lib/seed/package-info.java    // a node's files
+//SOURCES ../../lib/host/package-info.java    // checks of this machine
+//SOURCES ../../lib/lan/package-info.java     // the switch between the nodes
+//SOURCES ../../lib/tmux/package-info.java    // windows and panes
+//SOURCES ../../lib/ready/package-info.java   // from power-on to ready
+//SOURCES ../../lib/image/package-info.java   // the base image
 //FILES image/after.sh=../../image/after.sh
 //FILES image/bake.sh=../../image/bake.sh
 //FILES image/before.sh=../../image/before.sh
@@ -82,7 +24,6 @@
 //RUNTIME_OPTIONS -Xmx512m
 
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
@@ -93,37 +34,37 @@ import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.concurrent.TimeUnit;
 import lib.Argv;
-import lib.BaseImage;
-import lib.Boot;
-import lib.Cluster;
-import lib.ClusterFile;
 import lib.Commands;
-import lib.Firmware;
-import lib.FirmwareSearch;
-import lib.Host;
-import lib.ImageBuild;
-import lib.ImageSource;
-import lib.ImageStore;
-import lib.LanSwitch;
-import lib.Layout;
-import lib.Node;
-import lib.Provision;
-import lib.Readiness;
-import lib.Role;
-import lib.RoleFiles;
-import lib.Stage;
 import lib.Terminal;
-import lib.Vm;
 import lib.Wait;
 import lib.Yaml;
+import lib.cluster.Cluster;
+import lib.cluster.ClusterFile;
+import lib.cluster.Firmware;
+import lib.cluster.Host;
+import lib.cluster.ImageSource;
+import lib.cluster.Node;
+import lib.cluster.Role;
+import lib.host.FirmwareSearch;
+import lib.image.BaseImage;
+import lib.image.ImageBuild;
+import lib.image.ImageStore;
+import lib.lan.LanSwitch;
+import lib.qemu.Boot;
+import lib.ready.Readiness;
+import lib.ready.Stage;
+import lib.seed.Provision;
+import lib.seed.RoleFiles;
+import lib.state.Layout;
+import lib.vm.Vm;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
 /**
  * A node of the other architecture, by the very image recipe, files and QEMU command that an
- * aarch64 Linux host without KVM gets. Wants qemu-system-arm, qemu-efi-aarch64, and
- * arch-test, and qemu-user-static with its binfmt_misc entry, by which the packages are configured.
+ * aarch64 Linux host without KVM gets. Wants qemu-system-arm, qemu-efi-aarch64, and arch-test, and
+ * qemu-user-static with its binfmt_misc entry, by which the packages are configured.
  */
 @Command(
     name = "aarch64",

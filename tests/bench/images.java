@@ -4,34 +4,12 @@
 //JAVA 17+
 //MAIN ImageBench
 //DEPS info.picocli:picocli:4.7.7
-//SOURCES ../../lib/Argv.java
-//SOURCES ../../lib/BootRecord.java
-//SOURCES ../../lib/Cluster.java
-//SOURCES ../../lib/ClusterFile.java
-//SOURCES ../../lib/Commands.java
-//SOURCES ../../lib/Firmware.java
-//SOURCES ../../lib/Host.java
-//SOURCES ../../lib/ImageEntries.java
-//SOURCES ../../lib/ImageSource.java
-//SOURCES ../../lib/Layout.java
-//SOURCES ../../lib/Leg.java
-//SOURCES ../../lib/Marker.java
-//SOURCES ../../lib/Meter.java
-//SOURCES ../../lib/Network.java
-//SOURCES ../../lib/Node.java
-//SOURCES ../../lib/Problem.java
-//SOURCES ../../lib/Qmp.java
-//SOURCES ../../lib/Role.java
-//SOURCES ../../lib/SavedState.java
-//SOURCES ../../lib/Subnet.java
-//SOURCES ../../lib/Terminal.java
-//SOURCES ../../lib/Visible.java
-//SOURCES ../../lib/Vm.java
-//SOURCES ../../lib/VmnetWay.java
-//SOURCES ../../lib/Wait.java
-//SOURCES ../../lib/Yaml.java
-//SOURCES ../../lib/YamlFields.java
 //SOURCES ../Leftovers.java
+//SOURCES ../../lib/package-info.java         // what any script could use
+//SOURCES ../../lib/cluster/package-info.java // nodes, networks, cluster.yaml
+//SOURCES ../../lib/state/package-info.java   // the folders, and what they hold
+//SOURCES ../../lib/vm/package-info.java      // the life of one QEMU
+//SOURCES ../../lib/lan/package-info.java     // the switch between the nodes
 //RUNTIME_OPTIONS -Xmx512m
 
 import java.io.IOException;
@@ -42,12 +20,12 @@ import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
 import lib.Argv;
-import lib.Cluster;
-import lib.ClusterFile;
 import lib.Commands;
-import lib.Layout;
 import lib.Terminal;
-import lib.Vm;
+import lib.cluster.Cluster;
+import lib.cluster.ClusterFile;
+import lib.state.Layout;
+import lib.vm.Vm;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -112,10 +90,14 @@ class ImageBench implements Callable<Integer> {
       long start = System.nanoTime();
       run(script(folder, "launch-all", "--only", only).add(options));
       run(script(folder, "ssh-all", "--ready", "--detach", "--only", only));
-      terminal.line(
-          "| %s | %d | %.0f | %.0f |", name, nodes, seconds(start), cpu(file, folder));
+      terminal.line("| %s | %d | %.0f | %.0f |", name, nodes, seconds(start), cpu(file, folder));
       if (nodes == 1) {
-        details.append("\n").append(name).append(":\n\n```\n").append(details(folder)).append("```\n");
+        details
+            .append("\n")
+            .append(name)
+            .append(":\n\n```\n")
+            .append(details(folder))
+            .append("```\n");
       }
     } finally {
       run(script(folder, "stop-all", "--destroy", "--yes"));

@@ -4,18 +4,12 @@
 //JAVA 17+
 //MAIN Race
 //DEPS info.picocli:picocli:4.7.7
-//SOURCES ../../lib/Argv.java
-//SOURCES ../../lib/Commands.java
-//SOURCES ../../lib/Layout.java
-//SOURCES ../../lib/Marker.java
-//SOURCES ../../lib/Meter.java
-//SOURCES ../../lib/Node.java
-//SOURCES ../../lib/Problem.java
-//SOURCES ../../lib/Role.java
-//SOURCES ../../lib/Subnet.java
-//SOURCES ../../lib/Terminal.java
-//SOURCES ../../lib/Visible.java
 //SOURCES ../Leftovers.java
+//SOURCES ../../lib/package-info.java         // what any script could use
+//SOURCES ../../lib/cluster/package-info.java // nodes, networks, cluster.yaml
+//SOURCES ../../lib/state/package-info.java   // the folders, and what they hold
+//SOURCES ../../lib/vm/package-info.java      // the life of one QEMU
+//SOURCES ../../lib/lan/package-info.java     // the switch between the nodes
 //RUNTIME_OPTIONS -Xmx512m
 
 import java.io.IOException;
@@ -35,9 +29,9 @@ import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import lib.Argv;
 import lib.Commands;
-import lib.Layout;
 import lib.Problem;
 import lib.Terminal;
+import lib.state.Layout;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -130,7 +124,8 @@ class Race implements Callable<Integer> {
               "f",
               "vagrant-libvirt",
               "vagrant",
-              List.of("unshare nsenter ip pgrep xorriso vagrant libvirtd virtlogd virsh".split(" ")),
+              List.of(
+                  "unshare nsenter ip pgrep xorriso vagrant libvirtd virtlogd virsh".split(" ")),
               "bash \"$RACE/vagrant.sh\" host",
               "bash \"$RACE/vagrant.sh\" up",
               "bash \"$RACE/vagrant.sh\" ssh",

@@ -1,0 +1,155 @@
+package lib.fork;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.EnumMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.function.Consumer;
+import lib.Argv;
+import lib.Lock;
+import lib.Plan;
+import lib.Problem;
+import lib.Terminal;
+import lib.Yaml;
+import lib.cluster.Cluster;
+import lib.cluster.Node;
+import lib.cluster.Role;
+import lib.host.Probe;
+import lib.image.BaseImage;
+import lib.image.ImageStore;
+import lib.qemu.Boot;
+import lib.seed.Identity;
+
+/**
+ * The templates that a launch forks nodes from, one a role; and the reason, where there is none.
+ *
+ * @param makers what makes each, or has made it
+ */
+public record Templates(ImageStore store, Map<Role, Template> makers) {
+
+  /**
+   * {@return the templates of roles whose nodes can be forked}
+   *
+   * @param starting the nodes without a disk, which are to start
+   * @param say gets a line for each role whose nodes boot in place of being forked
+   */
+  public static Templates of(
+      BaseImage base,
+      Cluster cluster,
+      List<Node> starting,
+      Map<Role, Yaml> roles,
+      Probe probe,
+      Boot boot,
+      Consumer<String> say) {
+    ImageStore store = ImageStore.ofTemplates();
+    Map<Role, Template> makers = new EnumMap<>(Role.class);
+    for (Node node : starting) {
+      Yaml role = roles.get(node.role());
+      if (makers.containsKey(node.role())) {
+        continue;
+      }
+      String own = Identity.ownWork(role);
+      if (!own.isEmpty()) {
+        say.accept(
+            "%s: each boots from the start, as `%s` in its cloud-init file is a node's own work"
+                .formatted(node.name(), own));
+        continue;
+      }
+      makers.put(
+          node.role(),
+          Template.of(base, cluster, node, role, probe.host(), boot, probe.qemuVersion()));
+    }
+    Templates templates = new Templates(store, makers);
+    makers.forEach(
+        (role, maker) -> {
+          Path failure = templates.failure(maker);
+          if (Files.exists(failure)) {
+            say.accept(
+                role.word()
+                    + ": each boots from the start, as its template could not be made earlier; to"
+                    + " try again: rm "
+                    + Argv.quote(failure.toString()));
+          }
+        });
+    return templates;
+  }
+
+  /** {@return the template of a role, if it is there already and its memory is whole} */
+  public Optional<BaseImage> found(Role role) {
+    return Optional.ofNullable(makers.get(role))
+        .flatMap(maker -> store.find(maker.key()))
+        .filter(BaseImage::hasMemory);
+  }
+
+  /** {@return the roles whose templates have to be made first, and may be} */
+  public List<Role> missing() {
+    return makers.keySet().stream()
+        .filter(role -> store.find(makers.get(role).key()).isEmpty())
+        .filter(role -> !Files.exists(failure(makers.get(role))))
+        .toList();
+  }
+
+  /** What says that a template could not be made: the next try would take minutes to fail, too. */
+  private Path failure(Template maker) {
+    return store.work(maker.key()).resolveSibling("." + maker.key() + ".failed");
+  }
+
+  /** {@return the lock under which they are made, so that of two launches one makes them} */
+  public Lock lock(Terminal terminal) {
+    return store.makingLock(terminal);
+  }
+
+  /**
+   * {@return the template of a role, made now unless it is there; the caller holds the lock}
+   *
+   * @throws Problem if it can't be made
+   */
+  public BaseImage make(Role role, Terminal terminal) {
+    Template maker = makers.get(role);
+    Optional<BaseImage> there = store.find(maker.key());
+    if (there.isPresent()) {
+      return there.get(); // another launch has made it meanwhile
+    }
+    try {
+      Template made = held(maker, terminal).map(maker::from).orElse(maker);
+      return store.make(made, maker.vm().host().arch(), terminal, true);
+    } catch (Problem problem) {
+      note(maker, problem);
+      throw problem;
+    }
+  }
+
+  /** Of a process that is being ended, what it runs ends too: that is no fault of the template. */
+  private void note(Template maker, Problem problem) {
+    Thread none = new Thread();
+    try {
+      Runtime.getRuntime().addShutdownHook(none);
+      Runtime.getRuntime().removeShutdownHook(none);
+    } catch (IllegalStateException e) { // the only way to learn it
+      return;
+    }
+    new Plan.Write(failure(maker), problem.getMessage() + "\n", false).run();
+  }
+
+  /** The boot that a template can go on from, made now unless it is there; without it, it boots. */
+  private synchronized Optional<BaseImage> held(Template template, Terminal terminal) {
+    Optional<Template> possible = HeldBoot.of(template);
+    if (possible.isEmpty() || Files.exists(failure(possible.get()))) {
+      return Optional.empty();
+    }
+    Template maker = possible.get();
+    try {
+      Optional<BaseImage> there = store.find(maker.key()).filter(BaseImage::hasMemory);
+      if (there.isPresent()) {
+        there.get().verify();
+        return there;
+      }
+      return Optional.of(store.make(maker, template.vm().host().arch(), terminal, true));
+    } catch (Problem problem) {
+      note(maker, problem);
+      return Optional.empty();
+    }
+  }
+}

@@ -1,0 +1,267 @@
+package lib.image;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.time.Duration;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.function.Predicate;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import lib.Argv;
+import lib.Commands;
+import lib.Lock;
+import lib.Plan;
+import lib.Problem;
+import lib.Terminal;
+import lib.Visible;
+import lib.cluster.Host;
+import lib.host.Preflight;
+import lib.state.CacheFolder;
+import lib.state.Layout;
+import lib.vm.Abandoned;
+
+/**
+ * The base images of a user, which all clusters share: a folder for each, which appears whole or
+ * not at all. One process at a time makes or removes images.
+ *
+ * @param folder the folder of those folders
+ */
+public record ImageStore(Path folder) {
+  private static final Duration LIMIT = Duration.ofMinutes(10);
+
+  /** {@return the store of this user} */
+  public static ImageStore ofUser() {
+    return new ImageStore(Layout.cache().resolve("images"));
+  }
+
+  /** {@return the same for templates, whose images are in the other one} */
+  public static ImageStore ofTemplates() {
+    return new ImageStore(Layout.cache().resolve("templates"));
+  }
+
+  /** {@return the image that a maker of this key has made} */
+  public Optional<BaseImage> find(String key) {
+    return BaseImage.read(folder.resolve(key));
+  }
+
+  /** {@return all images, the newest first} */
+  public List<BaseImage> all() {
+    return entries(path -> !hidden(path)).stream()
+        .map(ImageStore::whole)
+        .flatMap(Optional::stream)
+        .sorted(Comparator.comparing((BaseImage image) -> image.facts().made()).reversed())
+        .toList();
+  }
+
+  private static Optional<BaseImage> whole(Path folder) {
+    try {
+      return BaseImage.read(folder);
+    } catch (Problem damaged) {
+      return Optional.empty(); // neither used nor removed; `table` shows it
+    }
+  }
+
+  /**
+   * {@return what runs that were cut short have left, downloads that can go on included; other
+   * hidden files are somebody else's}
+   */
+  public List<Path> unfinished() {
+    return entries(ImageStore::isUnfinished);
+  }
+
+  private static boolean isUnfinished(Path path) {
+    return path.getFileName()
+        .toString()
+        .matches("\\..+-[0-9a-f]{12}(\\.[0-9]+)?\\.(part|removed|failed|download)");
+  }
+
+  private static boolean hidden(Path path) {
+    return path.getFileName().toString().startsWith(".");
+  }
+
+  private List<Path> entries(Predicate<Path> wanted) {
+    if (!Files.isDirectory(folder)) {
+      return List.of();
+    }
+    try (Stream<Path> entries = Files.list(folder)) {
+      return entries.filter(wanted).sorted().toList();
+    } catch (IOException e) {
+      throw new Problem("cannot look into " + folder + ": " + e.getMessage(), "check its owner", e);
+    }
+  }
+
+  /** {@return the folder in which an image is made} */
+  public Path work(String key) {
+    return folder.resolve("." + key + ".part");
+  }
+
+  /** {@return the lock that whoever bases a disk on an image or removes one holds, for moments} */
+  public Lock lock(Terminal terminal) {
+    return lock("lock", "waiting for another kubenet, which has the images locked", terminal);
+  }
+
+  /** {@return the lock that whoever makes images holds, for minutes} */
+  public Lock makingLock(Terminal terminal) {
+    return lock(Abandoned.MAKING, "waiting for another kubenet, which makes an image", terminal);
+  }
+
+  private Lock lock(String name, String waiting, Terminal terminal) {
+    if (folder.startsWith(Layout.cache())) {
+      CacheFolder.claim();
+    }
+    Plan.cacheFolder(folder);
+    return Lock.await(folder.resolve(name), () -> terminal.line(waiting));
+  }
+
+  /**
+   * {@return the image of a maker, which makes it unless it is there}
+   *
+   * @throws Problem if it can't be made; nothing but a download that can go on is left then
+   */
+  public BaseImage get(ImageMaker maker, Host.Arch arch, Terminal terminal, boolean yes) {
+    Preflight.tools(terminal, yes, maker.tools());
+    try (Lock lock = makingLock(terminal)) {
+      Optional<BaseImage> there = find(maker.key());
+      if (there.isPresent()) {
+        return there.get(); // another process has made it meanwhile
+      }
+      return make(maker, arch, terminal, yes);
+    }
+  }
+
+  /**
+   * Makes an image; the caller holds the {@link #makingLock}.
+   *
+   * @throws Problem as {@link #get}
+   */
+  public BaseImage make(ImageMaker maker, Host.Arch arch, Terminal terminal, boolean yes) {
+    try {
+      return made(maker, arch, terminal, yes);
+    } catch (IOException e) {
+      throw new Problem(
+          "cannot make image %s in %s: %s".formatted(maker.name(), folder, e.getMessage()),
+          "check that the disk has 3 GiB free, then run this again",
+          e);
+    }
+  }
+
+  private BaseImage made(ImageMaker maker, Host.Arch arch, Terminal terminal, boolean yes)
+      throws IOException {
+    long start = System.nanoTime();
+    Abandoned.in(folder, maker.key()).forEach(Abandoned::end);
+    // a name of this process's own: what goes with one that was killed is not the next one's
+    Path work = work(maker.key() + "." + ProcessHandle.current().pid());
+    try (Commands.AtEnd end = Commands.removeAtEnd(work, Layout.of(work).runtime())) {
+      new Plan.Folder(work).run();
+      maker.make(work, terminal, yes);
+      long bytes = maker.bytes(work);
+      long seconds = (System.nanoTime() - start) / 1_000_000_000;
+      String now = Instant.now().truncatedTo(ChronoUnit.SECONDS).toString();
+      BaseImage sealed =
+          BaseImage.seal(
+              work,
+              new BaseImage.Facts(
+                  maker.name(), arch.word(), now, seconds, bytes, maker.parentDigest(), Map.of()));
+      Path place = folder.resolve(maker.key());
+      try (Lock lock = lock(terminal)) {
+        remove(place); // half of an image that was being removed
+        Files.move(work, place, StandardCopyOption.ATOMIC_MOVE);
+      }
+      BaseImage image = new BaseImage(place, sealed.facts());
+      terminal.line("made %s, %d MiB, in %d s", place, Files.size(image.disk()) >> 20, seconds);
+      return image;
+    }
+  }
+
+  /**
+   * Removes an image or what was left unfinished; the caller holds the lock.
+   *
+   * @param path a folder or file of the store
+   */
+  public void remove(Path path) {
+    if (!Files.exists(path)) {
+      return;
+    }
+    if (Abandoned.isOne(path)) {
+      Abandoned.end(path);
+      return;
+    }
+    // first out of the way: half an image must not be taken for one
+    Path gone = hidden(path) ? path : path.resolveSibling("." + path.getFileName() + ".removed");
+    try {
+      Files.move(path, gone);
+    } catch (IOException e) {
+      gone = path; // a former one is there: both go in the next run
+    }
+    // files of a build may belong to users of a namespace, which this user is root of
+    Argv remove = Argv.of("rm", "-rf", gone.toString());
+    Argv namespace = Argv.of("unshare", "--map-root-user", "--map-auto", "--");
+    if (!Commands.run(remove, LIMIT, line -> {}).succeeded()) {
+      Commands.run(namespace.then(remove), LIMIT, line -> {}).orProblem();
+    }
+  }
+
+  /**
+   * {@return what nobody needs: images without a disk that is based on them, and what was left
+   * unfinished}
+   *
+   * @param kept images that stay all the same
+   */
+  public List<Path> unneeded(List<BaseImage> kept) {
+    List<BaseImage> all = all();
+    List<Path> unneeded = new ArrayList<>(unfinished());
+    all.stream()
+        .filter(image -> image.users().isEmpty())
+        .filter(image -> !kept.contains(image))
+        .forEach(image -> unneeded.add(image.folder()));
+    return unneeded;
+  }
+
+  /** {@return the room that a folder or file of the store takes, in MiB} */
+  public static long mib(Path path) {
+    // what of it is another user's, or goes away meanwhile, does not count
+    String said = Commands.run(Argv.of("du", "-sm", path.toString()), LIMIT, line -> {}).out();
+    return said.matches("(?s)[0-9]+\\s.*") ? Long.parseLong(said.split("\\s")[0]) : 0;
+  }
+
+  /** {@return rows for a reader, under a heading: every image, and what was left unfinished} */
+  public String table() {
+    String form = "%-44s %6s  %-10s  %s";
+    Stream<String> images =
+        all().stream()
+            .map(
+                image ->
+                    form.formatted(
+                        image.folder().getFileName(),
+                        mib(image.folder()),
+                        image.facts().made().substring(0, 10),
+                        used(image.users())));
+    Stream<String> rest =
+        unfinished().stream()
+            .map(path -> form.formatted(path.getFileName(), mib(path), "-", "unfinished"));
+    Stream<String> damaged =
+        entries(path -> !hidden(path) && Files.isDirectory(path) && whole(path).isEmpty()).stream()
+            .map(
+                path -> form.formatted(path.getFileName(), mib(path), "-", "no image, or damaged"));
+    Stream<String> heading = Stream.of(form.formatted("IMAGE", "MIB", "MADE", "USED BY"));
+    return Stream.of(heading, images, damaged, rest)
+        .flatMap(rows -> rows)
+        .collect(Collectors.joining("\n"));
+  }
+
+  private static String used(List<Path> users) {
+    return users.isEmpty()
+        ? "-"
+        : users.stream()
+            .map(state -> Visible.line(state + (Files.exists(state) ? "" : " (not there)")))
+            .collect(Collectors.joining(", "));
+  }
+}

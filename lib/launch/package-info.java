@@ -1,0 +1,4 @@
+//SOURCES Launch.java
+
+/** What the scripts that launch share. */
+package lib.launch;

@@ -1,0 +1,46 @@
+package lib.qemu;
+
+import java.nio.file.Path;
+import java.util.Optional;
+import java.util.Set;
+
+/**
+ * A base image that node disks are overlays of.
+ *
+ * @param name what the user calls it
+ * @param disk the image file, qcow2; only ever read
+ * @param bytes its virtual size in bytes, which no overlay may be smaller than
+ * @param packages Debian packages known to be in it, so that no node need install them
+ * @param kernel what QEMU needs to boot it without firmware, where the image offers it
+ * @param memory what a VM needs to go on from it in place of a boot, where it is a template
+ */
+public record Image(
+    String name,
+    Path disk,
+    long bytes,
+    Set<String> packages,
+    Optional<Kernel> kernel,
+    Optional<Memory> memory) {
+
+  /** An image without a memory. */
+  public Image(String name, Path disk, long bytes, Set<String> packages, Optional<Kernel> kernel) {
+    this(name, disk, bytes, packages, kernel, Optional.empty());
+  }
+
+  /**
+   * The image's own kernel, copied out of it.
+   *
+   * @param vmlinuz kernel
+   * @param initrd its initial RAM disk
+   * @param arguments kernel command line: root file system and so on, without the console
+   */
+  public record Kernel(Path vmlinuz, Path initrd, String arguments) {}
+
+  /**
+   * The rest of a VM that goes with the disk.
+   *
+   * @param memory its memory, as it is
+   * @param devices the state of its devices
+   */
+  public record Memory(Path memory, Path devices) {}
+}

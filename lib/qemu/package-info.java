@@ -1,0 +1,9 @@
+//SOURCES Boot.java
+//SOURCES ConsoleLog.java
+//SOURCES Disk.java
+//SOURCES Image.java
+//SOURCES Qemu.java
+//SOURCES QemuImg.java
+
+/** QEMU commands as values: image, boot path and devices become arguments. */
+package lib.qemu;

@@ -1,0 +1,12 @@
+//SOURCES Admission.java
+//SOURCES BootRecord.java
+//SOURCES GuestClock.java
+//SOURCES Leg.java
+//SOURCES Progress.java
+//SOURCES Readiness.java
+//SOURCES ReadyAll.java
+//SOURCES Ssh.java
+//SOURCES Stage.java
+
+/** Watches a node come up: SSH, the login, cloud-init; and lets the next one boot. */
+package lib.ready;

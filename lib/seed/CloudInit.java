@@ -1,0 +1,297 @@
+package lib.seed;
+
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.stream.Collectors;
+import lib.Problem;
+import lib.Yaml;
+import lib.cluster.Cluster;
+import lib.cluster.Network;
+import lib.cluster.Node;
+import lib.cluster.Role;
+import lib.state.SshKey;
+
+/**
+ * The three files of a node's cloud-init seed: what people wrote in {@code cloud-init/ROLE.yaml},
+ * merged as typed values with what kubenet computes. What a role's nodes share ({@link #shared}) is
+ * kept apart from what is a node's own ({@link #own}).
+ */
+public final class CloudInit {
+  /** Keys that kubenet alone sets, so that a node's identity and its locked doors hold. */
+  private static final Set<String> RESERVED =
+      Set.of(
+          "hostname",
+          "fqdn",
+          "preserve_hostname",
+          "manage_etc_hosts",
+          "ssh_keys",
+          "ssh_deletekeys",
+          "ssh_pwauth",
+          "disable_root",
+          "chpasswd",
+          "password");
+
+  /** The name of a machine that is no node yet; {@code image/fork.py} knows it, too. */
+  private static final String TEMPLATE = "kubenet-template";
+
+  private CloudInit() {}
+
+  /**
+   * {@return a role's file as a tree}
+   *
+   * @param file its name in messages
+   * @throws Problem with a line for each fault: no YAML, no map, a key that kubenet sets itself
+   */
+  public static Yaml role(String file, String text) {
+    List<String> faults = new ArrayList<>();
+    Yaml role = Yaml.parse(file, text, faults);
+    if (!text.startsWith("#cloud-config\n")) {
+      faults.add(file + ":1:1: the first line must be `#cloud-config`");
+    }
+    if (role.value() != null && !(role.value() instanceof Map)) {
+      faults.add(role.place() + ": must be a map, is " + role.described());
+    }
+    role.keys()
+        .forEach(
+            (key, place) -> {
+              if (RESERVED.contains(key)) {
+                faults.add(place + ": `" + key + "` is set by kubenet for each node; remove it");
+              }
+            });
+    for (String key : List.of("packages", "users", "write_files", "runcmd")) {
+      Yaml items = role.map().get(key);
+      if (items != null && !(items.value() instanceof List)) {
+        faults.add(items.place() + ": `" + key + "` must be a list, is " + items.described());
+      }
+    }
+    if (!faults.isEmpty()) {
+      throw new Problem(
+          String.join("\n", faults), "cloud-init files are described in README.md, \"cloud-init\"");
+    }
+    return role;
+  }
+
+  /** {@return the packages that a role's file asks for by name alone, in its order} */
+  public static List<String> packages(Yaml role) {
+    return list(role, "packages").stream()
+        .filter(name -> name instanceof String text && text.matches("[a-z0-9][a-z0-9+.-]+"))
+        .map(String.class::cast)
+        .toList();
+  }
+
+  /**
+   * {@return {@code user-data} of a node}
+   *
+   * @param role the tree of its role's file
+   * @param installed packages that the image has already; a boot must not wait for a package list
+   * @param login public key that may log in
+   * @param hostKey the node's SSH host key, made before it boots
+   */
+  public static String userData(
+      Cluster cluster, Node node, Yaml role, Set<String> installed, String login, SshKey hostKey) {
+    Map<String, Object> tree = shared(cluster, node.role(), role, installed, login);
+    tree.putAll(own(node, hostKey));
+    return "#cloud-config\n# Made by kubenet for %s: edit cloud-init/%s.yaml instead.\n%s"
+        .formatted(node.name(), node.role().word(), Yaml.write(tree));
+  }
+
+  /** {@return what all nodes of a role have in common} */
+  public static Map<String, Object> shared(
+      Cluster cluster, Role of, Yaml role, Set<String> installed, String login) {
+    Map<String, Object> tree = new LinkedHashMap<>();
+    if (role.plain() instanceof Map<?, ?> written) {
+      written.forEach((key, value) -> tree.put(key.toString(), value));
+    }
+    tree.put("disable_root", true);
+    tree.put("ssh_deletekeys", true);
+    tree.put("manage_etc_hosts", false);
+    tree.put("users", joined(List.of(user(cluster, login)), list(role, "users")));
+    List<Object> files = joined(List.of(hosts(cluster), sshd()), VirtualIp.files(cluster, of));
+    tree.put("write_files", joined(files, list(role, "write_files")));
+    List<Object> commands = joined(VirtualIp.commands(of), list(role, "runcmd"));
+    if (!commands.isEmpty()) {
+      tree.put("runcmd", commands);
+    }
+    List<Object> missing =
+        list(role, "packages").stream().filter(name -> !installed.contains(name)).toList();
+    if (missing.isEmpty()) {
+      tree.remove("packages"); // even an empty wish makes cloud-init fetch package lists
+    } else {
+      tree.put("packages", missing);
+    }
+    return tree;
+  }
+
+  /** {@return what only this node has} */
+  public static Map<String, Object> own(Node node, SshKey hostKey) {
+    Map<String, Object> tree = new LinkedHashMap<>();
+    tree.put("hostname", node.name());
+    tree.put(
+        "ssh_keys",
+        ordered("ed25519_private", hostKey.privateKey(), "ed25519_public", hostKey.publicKey()));
+    return tree;
+  }
+
+  /**
+   * {@return {@code meta-data}}
+   *
+   * @param instance the instance-id, another one for each disk, as cloud-init does its work once
+   *     for each
+   */
+  public static String metaData(Node node, String instance) {
+    return Yaml.write(ordered("instance-id", instance, "local-hostname", node.name()));
+  }
+
+  /**
+   * {@return {@code user-data} of a template: what all nodes of a role share, but nobody who may
+   * log in, and without the role's own commands, which may ask who they run on}
+   *
+   * @param command what the template runs when cloud-init is done with all else
+   * @param program the file of that command, and its text
+   */
+  public static String templateData(
+      Cluster cluster,
+      Role of,
+      Yaml role,
+      Set<String> installed,
+      List<String> command,
+      Map.Entry<String, String> program) {
+    Map<String, Object> tree = shared(cluster, of, role, installed, "");
+    tree.remove("bootcmd");
+    Map<String, Object> user = user(cluster, "");
+    user.remove("ssh_authorized_keys");
+    tree.put("users", joined(List.of(user), list(role, "users")));
+    Map<String, Object> file =
+        ordered("path", program.getKey(), "permissions", "0700", "content", program.getValue());
+    tree.put("write_files", joined(list(tree.get("write_files")), List.of(file)));
+    tree.put("runcmd", joined(VirtualIp.commands(of), List.of(command)));
+    tree.put("hostname", TEMPLATE);
+    return "#cloud-config\n" + Yaml.write(tree);
+  }
+
+  /** {@return {@code meta-data} of a template} */
+  public static String templateMetaData(Role role) {
+    return Yaml.write(
+        ordered("instance-id", TEMPLATE + "-" + role.word(), "local-hostname", TEMPLATE));
+  }
+
+  /**
+   * {@return {@code network-config} of a template: its way out, which no node has}
+   *
+   * @param mac of the NIC that leads there
+   */
+  public static String templateNetwork(String mac) {
+    Map<String, Object> nic =
+        ordered("match", ordered("macaddress", mac), "dhcp4", true, "dhcp6", false);
+    return Yaml.write(ordered("version", 2, "ethernets", ordered("outside", nic)));
+  }
+
+  /**
+   * {@return {@code network-config}, version 2, NICs matched by MAC whatever the guest names them}
+   */
+  public static String networkConfig(Cluster cluster, Node node) {
+    return Yaml.write(network(cluster, node));
+  }
+
+  /**
+   * {@return the addresses of a node on the LAN, the virtual IP among them, with their prefixes}
+   */
+  static List<String> addresses(Cluster cluster, Node node) {
+    List<String> addresses = new ArrayList<>();
+    addresses.add(node.address() + "/" + cluster.subnet().prefix());
+    if (node.equals(cluster.nodes(Role.GATEWAY).get(0))) {
+      addresses.add(cluster.vip() + "/32");
+    }
+    return addresses;
+  }
+
+  /** {@return what {@link #networkConfig} says, as a tree} */
+  static Map<String, Object> network(Cluster cluster, Node node) {
+    Map<String, Object> nics = new LinkedHashMap<>();
+    Map<String, Object> lan =
+        ordered("match", ordered("macaddress", node.lanMac()), "dhcp4", false, "dhcp6", false);
+    lan.put("addresses", addresses(cluster, node));
+    if (cluster.network() instanceof Network.User) {
+      nics.put(
+          "wan",
+          ordered(
+              "match",
+              ordered("macaddress", node.wanMac()),
+              "dhcp4",
+              true,
+              "dhcp6",
+              false,
+              "dhcp-identifier",
+              "mac"));
+      lan.put("optional", true); // the boot does not wait for other nodes or the switch
+    } else {
+      String host = cluster.subnet().host(1);
+      // cloud-init 22.4 (Debian 12) fails on the word `default`
+      lan.put("routes", List.of(ordered("to", "0.0.0.0/0", "via", host)));
+      lan.put("nameservers", ordered("addresses", List.of(host)));
+    }
+    nics.put("lan", lan);
+    return ordered("version", 2, "ethernets", nics);
+  }
+
+  private static Map<String, Object> user(Cluster cluster, String login) {
+    return ordered(
+        "name",
+        cluster.user(),
+        "groups",
+        List.of("adm", "sudo"),
+        "shell",
+        "/bin/bash",
+        "sudo",
+        "ALL=(ALL) NOPASSWD:ALL",
+        "lock_passwd",
+        true,
+        "ssh_authorized_keys",
+        List.of(login));
+  }
+
+  /** The same file for all nodes: a node's own name, too, means its address on the LAN. */
+  private static Map<String, Object> hosts(Cluster cluster) {
+    String fixed = "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n";
+    return ordered("path", "/etc/hosts", "permissions", "0644", "content", fixed + cluster.hosts());
+  }
+
+  /** Not by {@code ssh_pwauth}, which would start sshd anew in the middle of a boot. */
+  private static Map<String, Object> sshd() {
+    return ordered(
+        "path",
+        "/etc/ssh/sshd_config.d/10-kubenet.conf",
+        "permissions",
+        "0644",
+        "content",
+        "PasswordAuthentication no\nKbdInteractiveAuthentication no\n");
+  }
+
+  private static List<Object> joined(List<Object> first, List<Object> others) {
+    List<Object> all = new ArrayList<>(first);
+    all.addAll(others);
+    return all;
+  }
+
+  private static List<Object> list(Object items) {
+    return items instanceof List<?> list ? new ArrayList<>(list) : List.of();
+  }
+
+  private static List<Object> list(Yaml role, String key) {
+    Yaml items = role.map().get(key);
+    return items == null
+        ? List.of()
+        : items.list().stream().map(Yaml::plain).collect(Collectors.toList());
+  }
+
+  private static Map<String, Object> ordered(Object... keysAndValues) {
+    Map<String, Object> map = new LinkedHashMap<>();
+    for (int i = 0; i < keysAndValues.length; i += 2) {
+      map.put((String) keysAndValues[i], keysAndValues[i + 1]);
+    }
+    return map;
+  }
+}

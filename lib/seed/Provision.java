@@ -1,0 +1,221 @@
+package lib.seed;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
+import java.util.UUID;
+import lib.Argv;
+import lib.Plan;
+import lib.Problem;
+import lib.Yaml;
+import lib.cluster.Cluster;
+import lib.cluster.Host;
+import lib.cluster.Network;
+import lib.cluster.Node;
+import lib.cluster.Role;
+import lib.qemu.Boot;
+import lib.qemu.ConsoleLog;
+import lib.qemu.Disk;
+import lib.qemu.Image;
+import lib.qemu.Qemu;
+import lib.state.Layout;
+import lib.state.SshKey;
+import lib.vm.SavedState;
+import lib.vm.Vm;
+
+/**
+ * Makes the files of nodes: keys, seeds, disks and launch scripts.
+ *
+ * @param roles the tree of {@code cloud-init/ROLE.yaml} for each role
+ */
+public record Provision(
+    Cluster cluster, Host host, Layout layout, Image image, Boot boot, Map<Role, Yaml> roles) {
+
+  /** {@return what must be there first: private folders, login key, a host key for each node} */
+  public static Plan keys(Cluster cluster, Layout layout) {
+    List<Plan.Action> actions = new ArrayList<>();
+    actions.add(new Plan.Folder(layout.state()));
+    actions.add(new Plan.Folder(layout.runtime()));
+    actions.add(key(layout.identity(), cluster.name()));
+    actions.add(new Plan.Folder(layout.nodes()));
+    for (Node node : cluster.nodes()) {
+      actions.add(new Plan.Folder(layout.node(node).folder()));
+      actions.add(key(layout.node(node).hostKey(), node.name()));
+    }
+    return new Plan(actions);
+  }
+
+  private static Plan.MakeKey key(Path file, String comment) {
+    return new Plan.MakeKey(file, part -> SshKey.generate(part, comment));
+  }
+
+  /**
+   * {@return the files by which this host reaches nodes and virtual IP; they need the keys}
+   *
+   * @param nodes those of the cluster file, and those that exist beside them
+   */
+  public static Plan ssh(Cluster cluster, List<Node> nodes, Layout layout) {
+    Map<Node, SshKey> keys = new LinkedHashMap<>();
+    nodes.forEach(node -> keys.put(node, key(layout.node(node).hostKey())));
+    return new Plan(
+        List.of(
+            new Plan.Write(layout.knownHosts(), SshConfig.knownHosts(nodes, keys), false),
+            new Plan.Write(layout.sshConfig(), SshConfig.config(cluster, nodes, layout), false),
+            cluster.network() instanceof Network.User
+                ? new Plan.Write(layout.forward(), Forward.script(cluster, layout), true)
+                : new Plan.Write(layout.hosts(), cluster.hosts(), false)));
+  }
+
+  /** {@return the QEMU command of a node} */
+  public Argv command(Node node) {
+    return Qemu.command(node, host, cluster.network(), boot, layout);
+  }
+
+  /**
+   * {@return what makes one node ready to boot: seed, disk, launch script}
+   *
+   * @param template what a node without a disk is forked from; nothing if it is to boot
+   * @throws Problem if the role's disk is smaller than the image
+   */
+  public Plan files(Node node, Optional<Image> template) {
+    Layout.Files files = layout.node(node);
+    List<Plan.Action> actions = new ArrayList<>(seed(node));
+    if (((long) node.size().diskGiB() << 30) < image.bytes()) {
+      throw new Problem(
+          "%s has a disk of %dG, less than the %d MiB of image %s"
+              .formatted(node.name(), node.size().diskGiB(), image.bytes() >> 20, image.name()),
+          "give the role a larger `disk` in cluster.yaml");
+    }
+    if (!Files.exists(files.disk())) { // what a disk that is gone would have gone on from
+      actions.add(new Plan.Remove(files.incoming()));
+      if (Files.exists(files.suspended())) {
+        actions.add(new Plan.Remove(files.suspended()));
+      }
+      template
+          .flatMap(Image::memory)
+          .ifPresent(
+              from -> actions.add(new Plan.Write(files.incoming(), fork(node, from), false)));
+    }
+    Image below = template.orElse(image);
+    actions.add(
+        new Plan.Make(
+            files.disk(), disk -> Disk.overlay(below, disk, node.size().diskGiB()), false));
+    actions.addAll(copies(boot, files));
+    actions.add(new Plan.Write(files.launch(), launchScript(node), true));
+    return new Plan(actions);
+  }
+
+  /** {@return what gives a guest copies of its own of the files that it boots by} */
+  public static List<Plan.Copy> copies(Boot boot, Layout.Files files) {
+    return new TreeMap<>(boot.copies(files))
+        .entrySet().stream()
+            .map(copy -> new Plan.Copy(copy.getValue(), copy.getKey(), boot.copySize()))
+            .toList();
+  }
+
+  /** The seed is made anew only if a file in it changes; a half-made one is not kept. */
+  private List<Plan.Action> seed(Node node) {
+    Layout.Files files = layout.node(node);
+    Map<Path, String> contents = new LinkedHashMap<>();
+    Path folder = files.seedFolder();
+    contents.put(
+        folder.resolve("user-data"),
+        CloudInit.userData(
+            cluster,
+            node,
+            roles.get(node.role()),
+            image.packages(),
+            key(layout.identity()).publicKey(),
+            key(files.hostKey())));
+    String instance = instance(node);
+    contents.put(folder.resolve("meta-data"), CloudInit.metaData(node, instance));
+    contents.put(folder.resolve("network-config"), CloudInit.networkConfig(cluster, node));
+    contents.put(
+        folder.resolve(Identity.FILE),
+        Identity.json(
+            cluster,
+            node,
+            instance,
+            roles.get(node.role()),
+            key(layout.identity()).publicKey(),
+            key(files.hostKey())));
+    Path network = folder.resolve("network-config");
+    if (Files.exists(files.disk())
+        && Files.exists(network)
+        && !holds(network, contents.get(network))) {
+      // cloud-init sets a network up once a disk
+      throw new Problem(
+          node.name() + ": cluster.yaml gives it another address or network than its disk has",
+          "make it anew with stop-all.java --destroy --only "
+              + node.name()
+              + ", or undo the change in cluster.yaml");
+    }
+    boolean same =
+        Files.exists(files.seed())
+            && contents.entrySet().stream().allMatch(file -> holds(file.getKey(), file.getValue()));
+    if (same) {
+      return List.of();
+    }
+    List<Plan.Action> actions = new ArrayList<>();
+    actions.add(new Plan.Remove(files.seed()));
+    actions.add(new Plan.Folder(folder));
+    contents.forEach((path, content) -> actions.add(new Plan.Write(path, content, false)));
+    actions.add(
+        new Plan.Make(
+            files.seed(), iso -> Disk.seed(host.os(), folder, iso), true, Disk.SEED_BYTES));
+    return actions;
+  }
+
+  /**
+   * A random id that is made with the disk and stays as long as that: another cluster name or
+   * another folder must not have cloud-init do its work twice on one disk.
+   */
+  private String instance(Node node) {
+    Layout.Files files = layout.node(node);
+    return Files.exists(files.disk())
+        ? Vm.of(node, layout).instance().orElse(cluster.name() + "-" + node.name()) // as it was
+        : node.name() + "-" + UUID.randomUUID().toString().substring(24);
+  }
+
+  private String fork(Node node, Image.Memory from) {
+    return SavedState.incoming(
+        from.devices(), Qemu.memory(host, node.size(), from.memory(), false));
+  }
+
+  private String launchScript(Node node) {
+    Layout.Files files = layout.node(node);
+    return """
+    #!/bin/sh
+    # Boots %1$s: the exact command that kubenet runs. More arguments go to QEMU.
+    set -eu
+    umask 077
+    here=$(dirname -- "$0")
+    %2$sif [ -f "$here/"%3$s ]; then . "$here/"%3$s; else : > "$log"; fi
+    exec %4$s \\
+      "$@"
+    """
+        .formatted(
+            node.name(),
+            ConsoleLog.bound(files.console()),
+            Argv.quote(files.incoming().getFileName().toString()),
+            command(node).toShellLines());
+  }
+
+  private static SshKey key(Path file) {
+    return Files.exists(file) ? SshKey.read(file) : SshKey.NOT_YET_MADE;
+  }
+
+  private static boolean holds(Path file, String content) {
+    try {
+      return Files.exists(file) && Files.readString(file).equals(content);
+    } catch (IOException e) {
+      return false; // then it is written anew
+    }
+  }
+}

@@ -1,0 +1,16 @@
+//SOURCES CloudInit.java
+//SOURCES Forward.java
+//SOURCES Identity.java
+//SOURCES Provision.java
+//SOURCES RoleFiles.java
+//SOURCES SshConfig.java
+//SOURCES VirtualIp.java
+//FILES cloud-init/gateway.yaml=../../cloud-init/gateway.yaml
+//FILES cloud-init/control.yaml=../../cloud-init/control.yaml
+//FILES cloud-init/worker.yaml=../../cloud-init/worker.yaml
+
+/**
+ * What a node boots from: its seed for cloud-init, its disk, its launch script, and the files by
+ * which this host reaches it.
+ */
+package lib.seed;

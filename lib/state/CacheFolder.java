@@ -1,0 +1,85 @@
+package lib.state;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.Stream;
+import lib.Plan;
+import lib.Problem;
+
+/** Checks and marks the folder that all clusters of a user share, {@link Layout#cache}. */
+public final class CacheFolder {
+  private CacheFolder() {}
+
+  /**
+   * Refuses a folder that is not kubenet's: KUBENET_CACHE can name any folder.
+   *
+   * @throws Problem if the folder has files in it and kubenet did not make it
+   */
+  public static void check() {
+    Path cache = Layout.cache();
+    Marker.refuseStranger(cache, isOld(cache));
+  }
+
+  /** {@return whether the folder is there and kubenet's} */
+  public static boolean isOurs() {
+    Path cache = Layout.cache();
+    return Marker.read(cache).isPresent() || isOld(cache);
+  }
+
+  /** Makes the folder and marks it. */
+  public static void claim() {
+    check();
+    Path cache = Layout.cache();
+    Plan.cacheFolder(cache);
+    if (Marker.read(cache).isEmpty()) {
+      Marker.of("images and templates").putNew(cache);
+    }
+  }
+
+  /**
+   * Whether an older kubenet, which wrote no markers, made the folder. Then it holds only files
+   * that such a kubenet leaves, such as images with their descriptions.
+   */
+  private static boolean isOld(Path cache) {
+    return Files.isDirectory(cache)
+        && (children(cache).stream().allMatch(CacheFolder::isKnown) || holdsImages(cache));
+  }
+
+  private static boolean isKnown(Path path) {
+    return switch (path.getFileName().toString()) {
+      case "accelerator", "bake-console.log", "template-console.log" -> true;
+      case "images", "templates" ->
+          Files.exists(path.resolve("lock"))
+              || Files.exists(path.resolve("making.lock"))
+              || children(path).isEmpty();
+      default -> false;
+    };
+  }
+
+  private static boolean holdsImages(Path cache) {
+    return Stream.of("images", "templates")
+        .map(cache::resolve)
+        .filter(Files::isDirectory)
+        .flatMap(folder -> children(folder).stream())
+        .anyMatch(CacheFolder::isImage);
+  }
+
+  private static boolean isImage(Path folder) {
+    Path facts = folder.resolve("image.json");
+    try {
+      return Files.isRegularFile(facts) && Files.readString(facts).contains("\"sha256\"");
+    } catch (IOException e) {
+      return false; // not one that kubenet wrote
+    }
+  }
+
+  private static List<Path> children(Path folder) {
+    try (Stream<Path> all = Files.list(folder)) {
+      return all.toList();
+    } catch (IOException e) {
+      throw new Problem("cannot look into " + folder + ": " + e.getMessage(), "check its owner", e);
+    }
+  }
+}

@@ -1,0 +1,207 @@
+package lib.stop;
+
+import java.io.IOException;
+import java.nio.file.DirectoryNotEmptyException;
+import java.nio.file.Files;
+import java.nio.file.LinkOption;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import lib.Problem;
+import lib.cluster.Node;
+import lib.seed.Identity;
+import lib.state.Layout;
+import lib.state.Marker;
+import lib.vm.SavedState;
+import lib.vm.Vm;
+
+/**
+ * What kubenet has left on this machine for some nodes.
+ *
+ * @param paths files and folders that kubenet made, contents before their folder
+ * @param strangers files among them that it did not make, which stay, with the folders they are in
+ */
+public record Remains(List<Path> paths, List<Path> strangers) {
+
+  /**
+   * {@return what is there}
+   *
+   * @param shared whether to include what all nodes share: login key, {@code ssh_config}, ..., and
+   *     nodes that the cluster file no longer has
+   */
+  public static Remains of(Layout layout, List<Node> nodes, boolean shared) {
+    List<Path> made = new ArrayList<>();
+    List<Path> searched = new ArrayList<>();
+    List<Layout.Files> all = new ArrayList<>(nodes.stream().map(layout::node).toList());
+    if (shared) {
+      // those of nodes that nobody knows of any more, too
+      nodeNames(layout).stream()
+          .map(name -> layout.node(name))
+          .filter(files -> !all.contains(files))
+          .forEach(all::add);
+    }
+    for (Layout.Files files : all) {
+      tree(files.folder()).stream().filter(path -> isOurs(path, files)).forEach(made::add);
+      made.add(files.qmp());
+      made.add(SavedState.stream(files.qmp())); // a suspension that was killed leaves it
+      searched.add(files.folder());
+    }
+    if (shared) {
+      made.addAll(SnapshotSet.files(layout));
+      made.addAll(
+          List.of(
+              layout.nodes(),
+              layout.identity(),
+              layout.identityPublic(),
+              layout.knownHosts(),
+              layout.sshConfig(),
+              layout.image(),
+              layout.restoring(),
+              layout.forward(),
+              layout.hosts(),
+              layout.record(),
+              layout.version(),
+              layout.lock()));
+      made.addAll(Marker.files(layout.state()));
+      made.add(layout.state());
+      made.add(layout.lan()); // the switch leaves its socket
+      made.addAll(Marker.files(layout.runtime()));
+      made.add(layout.runtime());
+      searched.add(layout.state());
+      searched.add(layout.runtime());
+    }
+    return of(layout, made, searched);
+  }
+
+  /**
+   * Refuses to remove anything while a VM runs that is none of the nodes that were stopped.
+   *
+   * @param nodes those that are about to be stopped
+   */
+  public static void refuseOthersThatRun(Layout layout, List<Node> nodes) {
+    Set<String> names = nodes.stream().map(Node::name).collect(Collectors.toSet());
+    String running =
+        nodeNames(layout).stream()
+            .filter(name -> !names.contains(name) && Vm.lives(layout.node(name)))
+            .sorted()
+            .collect(Collectors.joining(", "));
+    if (!running.isEmpty()) {
+      throw new Problem(
+          "%s: running, and neither in the cluster file nor in %s"
+              .formatted(running, layout.record()),
+          "raise `count` in the cluster file to what it was, then stop it; nothing was changed");
+    }
+  }
+
+  private static Remains of(Layout layout, List<Path> made, List<Path> searched) {
+    Set<Path> ours = new HashSet<>(made);
+    List<Path> strangers =
+        searched.stream()
+            .flatMap(folder -> tree(folder).stream())
+            .filter(path -> !ours.contains(path))
+            .filter(path -> !Files.isDirectory(path, LinkOption.NOFOLLOW_LINKS) || isEmpty(path))
+            .distinct()
+            .sorted()
+            .toList();
+    Set<Path> frame = frame(layout);
+    boolean whole = isFree(layout.state(), strangers);
+    List<Path> paths =
+        made.stream()
+            .filter(path -> Files.exists(path, LinkOption.NOFOLLOW_LINKS))
+            .filter(path -> strangers.stream().noneMatch(stranger -> stranger.startsWith(path)))
+            .filter(path -> whole || !frame.contains(path))
+            .distinct()
+            .toList();
+    return new Remains(paths, strangers);
+  }
+
+  /** What makes a folder kubenet's goes last: without it kubenet would not touch the rest. */
+  private static Set<Path> frame(Layout layout) {
+    Set<Path> frame = new HashSet<>(Marker.files(layout.state()));
+    frame.addAll(List.of(layout.version(), layout.lock()));
+    return frame;
+  }
+
+  private static boolean isFree(Path folder, List<Path> strangers) {
+    return strangers.stream().noneMatch(stranger -> stranger.startsWith(folder));
+  }
+
+  /** Whether it is one of a node's files; a run that was killed leaves half-made ones. */
+  private static boolean isOurs(Path path, Layout.Files files) {
+    String name = path.getFileName().toString().replaceFirst("^\\.part\\.", "");
+    Path whole = path.resolveSibling(name);
+    Path seed = files.seedFolder();
+    return Stream.of(
+            Stream.of(files.folder(), files.disk(), files.seed(), files.efiVariables()),
+            Stream.of(files.launch(), files.console(), files.pid(), files.kernel(), files.initrd()),
+            Stream.of(files.incoming(), files.taken(), files.suspended(), files.efiCode()),
+            Stream.of(files.suspension()),
+            Stream.of(files.hostKey(), files.hostKeyPublic(), seed, files.timeline()),
+            Stream.of("user-data", "meta-data", "network-config", Identity.FILE).map(seed::resolve))
+        .flatMap(ours -> ours)
+        .anyMatch(whole::equals);
+  }
+
+  /** A folder of another name is somebody's own, such as a copy that was put there. */
+  private static List<String> nodeNames(Layout layout) {
+    return children(layout.nodes()).stream()
+        .map(folder -> folder.getFileName().toString())
+        .filter(name -> name.matches(Node.NAME))
+        .toList();
+  }
+
+  private static boolean isEmpty(Path folder) {
+    return children(folder).isEmpty();
+  }
+
+  private static List<Path> children(Path folder) {
+    if (!Files.isDirectory(folder)) {
+      return List.of();
+    }
+    try (Stream<Path> files = Files.list(folder)) {
+      return files.toList();
+    } catch (IOException e) {
+      throw failed("look into", folder, e);
+    }
+  }
+
+  private static List<Path> tree(Path folder) {
+    if (!Files.isDirectory(folder)) {
+      return List.of();
+    }
+    try (Stream<Path> files = Files.walk(folder)) {
+      return files.sorted(Comparator.reverseOrder()).toList();
+    } catch (IOException e) {
+      throw failed("look into", folder, e);
+    }
+  }
+
+  /** {@return the paths for a reader: a folder in place of all that is in it} */
+  public List<Path> summary() {
+    Set<Path> all = new HashSet<>(paths);
+    return paths.stream().filter(path -> !all.contains(path.getParent())).toList();
+  }
+
+  /** Removes the paths; a folder into which somebody has just put a file stays. */
+  public void remove() {
+    for (Path path : paths) {
+      try {
+        Files.deleteIfExists(path);
+      } catch (DirectoryNotEmptyException e) {
+        // as the next look will say
+      } catch (IOException e) {
+        throw failed("remove", path, e);
+      }
+    }
+  }
+
+  private static Problem failed(String what, Path path, IOException cause) {
+    return new Problem(
+        "cannot " + what + " " + path + ": " + cause.getMessage(), "check its owner", cause);
+  }
+}

@@ -1,0 +1,11 @@
+//SOURCES Abandoned.java
+//SOURCES Changes.java
+//SOURCES Qmp.java
+//SOURCES SavedState.java
+//SOURCES Stall.java
+//SOURCES Suspension.java
+//SOURCES Turn.java
+//SOURCES Vm.java
+
+/** The life of a VM: whether QEMU lives, what it is told, how it is saved and goes on. */
+package lib.vm;
