@@ -62,7 +62,7 @@ record Source(String path, String header, String body) {
 
   /** The room that a file of lib is in, as its package is called: {@code lib.cluster}. */
   String room() {
-    return folder().substring(0, folder().length() - 1).replace('/', '.');
+    return folder().replaceFirst("/$", "").replace('/', '.');
   }
 
   /** The rooms of which it imports something, itself not counted. */

@@ -9,7 +9,6 @@ import java.util.Map;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import lib.Argv;
-import lib.lan.EthernetSwitch;
 
 /** How the VMs reach each other, the outside and the host: one NIC list and one SSH way each. */
 public sealed interface Network {
@@ -68,7 +67,7 @@ public sealed interface Network {
 
   /**
    * No root on any system: {@code wan} is QEMU's user networking (outbound, and SSH forwarded from
-   * 127.0.0.1 only), {@code lan} a port of the {@link EthernetSwitch} that connects the nodes.
+   * 127.0.0.1 only), {@code lan} a port of the LAN switch that connects the nodes.
    *
    * <p>QEMU connects to the switch once; only 8.0 and later can do it again by itself. So the NIC
    * is in a hub inside QEMU, and the switch in another port of that hub: there it can be taken out
