@@ -11,7 +11,6 @@
 //SOURCES lib/qemu/package-info.java    // QEMU commands as values
 //SOURCES lib/seed/package-info.java    // a node's files
 //SOURCES lib/host/package-info.java    // checks of this machine
-//SOURCES lib/lan/package-info.java     // the switch between the nodes
 //SOURCES lib/image/package-info.java   // the base image
 //RUNTIME_OPTIONS -Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1
 
