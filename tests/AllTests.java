@@ -23,12 +23,10 @@ import java.util.concurrent.Callable;
 import java.util.jar.JarFile;
 import java.util.regex.Pattern;
 import lib.Terminal;
-import lib.cluster.Cluster;
 import lib.cluster.Host;
 import lib.host.Preflight;
 import lib.host.Tool;
 import lib.image.DebianBuilt;
-import lib.launch.Launch;
 import org.junit.jupiter.api.MethodOrderer;
 import org.junit.platform.launcher.core.LauncherDiscoveryRequestBuilder;
 import org.junit.platform.launcher.core.LauncherFactory;
@@ -122,7 +120,7 @@ class AllTests implements Callable<Integer> {
 
   /** The one place where the tests' host packages are looked for, and installed with --yes. */
   private void preflight() {
-    List<Tool> tools = new ArrayList<>(Launch.tools(Cluster.standard()));
+    List<Tool> tools = new ArrayList<>(CheckHost.tools());
     tools.addAll(DebianBuilt.tools(Host.isRoot()));
     for (Host.Arch arch : Host.Arch.values()) { // golden commands are fed to both QEMUs
       tools.add(Tool.qemu(arch));

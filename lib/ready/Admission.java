@@ -12,7 +12,6 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
-import lib.Plan;
 import lib.Problem;
 import lib.Terminal;
 import lib.Wait;
@@ -31,8 +30,6 @@ import lib.vm.Vm;
  * @param places how many may boot at a time
  */
 public record Admission(Cluster cluster, Layout layout, int places) {
-  private static final String KEPT =
-      "the state is kept: run the same again, or give it up with stop-all.java --discard --only %s";
   private static final Duration START = Duration.ofSeconds(10);
   private static final Duration END = Duration.ofSeconds(5);
 
@@ -101,35 +98,6 @@ public record Admission(Cluster cluster, Layout layout, int places) {
     }
   }
 
-  /**
-   * Lets a node's VM go as soon as its QEMU runs, if it has a saved state to load.
-   *
-   * @param terminal gets a line if that fails; QEMU ends then, and has said why
-   */
-  public void loadLater(Node node, Terminal terminal) {
-    if (Files.exists(layout.node(node).incoming())) {
-      daemon(
-              () -> {
-                try {
-                  awaitStarted(node).ifPresent(Admission::fail);
-                  letGo(Vm.of(node, layout));
-                } catch (Problem problem) {
-                  boolean fork = isFork(node) && !Vm.of(node, layout).alive();
-                  if (fork) {
-                    new Plan.Remove(layout.node(node).incoming()).run();
-                  }
-                  terminal.line(
-                      "%s; %s",
-                      problem.getMessage(),
-                      fork
-                          ? "run the same again: it boots from its disk"
-                          : KEPT.formatted(node.name()));
-                }
-              })
-          .start();
-    }
-  }
-
   /** Whether it has a template's memory to go on from, in which there is nothing of a person's. */
   private boolean isFork(Node node) {
     return Files.exists(layout.node(node).incoming()) && !suspension(node).isSaved();
@@ -188,7 +156,7 @@ public record Admission(Cluster cluster, Layout layout, int places) {
       if (!fork) {
         throw new Problem(
             node.name() + ": QEMU did not take its saved state" + pane(node),
-            KEPT.formatted(node.name()),
+            Suspension.KEPT.formatted(node.name()),
             problem);
       }
       startFromDisk(node, start, terminal).ifPresent(Admission::fail);

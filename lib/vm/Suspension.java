@@ -29,6 +29,10 @@ import lib.state.Layout;
 
 /** A VM that is put aside with all that it is doing, to go on there at its next start. */
 public record Suspension(Vm vm) {
+  /** The way out where QEMU does not take a saved state; %s is the node. */
+  public static final String KEPT =
+      "the state is kept: run the same again, or give it up with stop-all.java --discard --only %s";
+
   private static final Duration END = Duration.ofSeconds(30);
   private static final Duration ANSWER = Duration.ofSeconds(5);
 
