@@ -11,8 +11,11 @@ import lib.Wait;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.parallel.Execution;
+import org.junit.jupiter.api.parallel.ExecutionMode;
 
 /** Processes that are killed, and hosts that lose power, under the real scripts. */
+@Execution(ExecutionMode.CONCURRENT)
 class KillTest {
   private static final Duration LIMIT = Duration.ofMinutes(1);
 
