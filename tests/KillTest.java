@@ -117,7 +117,10 @@ class KillTest {
       promise = "no script takes it for the VM or sends it a signal")
   void aPidThatIsAnotherProcesss() throws Exception {
     powerCut();
-    Process foreign = new ProcessBuilder("sleep", "600").start();
+    Process foreign =
+        CommandResult.command("sleep", "600")
+            .with("TEST", tiny.top()) // by which it ends if this test is killed
+            .start(tiny.top().resolve("out"));
     try {
       for (Node node : tiny.nodes()) {
         Files.writeString(tiny.layout().node(node).pid(), foreign.pid() + "\n");
