@@ -99,12 +99,15 @@ class LaunchAll implements Callable<Integer> {
     Layout layout = options.layout();
     options.existing(layout); // whose nodes they are
     Changes.refuse(cluster, layout, options.file());
-    VmSession session = VmSession.of(cluster, layout, terminal);
     Lan lan = new Lan(options);
     PrepareImage step = new PrepareImage(options, image);
     if (!options.dryRun()) {
       Checks.beforeLaunch(
-          cluster, nodes, layout, () -> Tool.TMUX.isPresent() && session.forwards(), terminal);
+          cluster,
+          nodes,
+          layout,
+          () -> Tool.TMUX.isPresent() && VmSession.of(cluster, layout, terminal).forwards(),
+          terminal);
       List<Tool> tools = new ArrayList<>(CheckHost.tools());
       tools.addAll(step.tools(cluster, terminal));
       Preflight.tools(terminal, options.yes(), tools);
@@ -118,13 +121,14 @@ class LaunchAll implements Callable<Integer> {
       if (Lan.isOurs(cluster)) {
         lan.describe(cluster, layout, terminal);
       }
-      session
+      VmSession.of(cluster, layout, terminal)
           .commands(nodes, layout, queued, Lan.isOurs(cluster))
           .forEach(command -> terminal.line(command.toShell()));
       return 0;
     }
     BaseImage base = prepared.choice().base().orElseThrow();
-    try (Lock lock = StateFolder.lock(layout)) {
+    try (Lock lock = StateFolder.lock(layout)) { // from here on the folder has its id
+      VmSession session = VmSession.of(cluster, layout, terminal);
       List<Node> starting = new ArrayList<>(nodes);
       starting.removeIf(node -> Vm.of(node, layout).alive());
       if (starting.size() < nodes.size()) {
