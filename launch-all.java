@@ -39,7 +39,6 @@ import lib.state.Options;
 import lib.tmux.VmSession;
 import lib.vm.Abandoned;
 import lib.vm.Stall;
-import lib.vm.Suspension;
 import lib.vm.Vm;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -91,7 +90,6 @@ class LaunchAll implements Callable<Integer> {
         terminal.line("%d of %d run already", nodes.size() - starting.size(), nodes.size());
       }
       Stall.endAll(nodes, launch.layout(), terminal);
-      Suspension.endCutOff(nodes, launch.layout(), terminal);
       Abandoned.endAll();
       Readiness.setClocks(nodes, launch.cluster(), launch.layout(), terminal);
       launch.prepare();
@@ -117,9 +115,10 @@ class LaunchAll implements Callable<Integer> {
       terminal.line(
           "%sconsoles: %s", now.isEmpty() ? "" : now.size() + " started; ", session.attach());
       List<Node> running = nodes.stream().filter(node -> !later.contains(node)).toList();
-      Admission admission = Admission.of(launch.cluster(), launch.layout(), launch.host());
+      Admission admission =
+          Admission.of(launch.cluster(), launch.layout(), launch.host(), start, terminal);
       try (Lock making = missing.isEmpty() ? null : templates.lock(terminal)) {
-        admission.letGoAll(running, forks(launch, templates, later, start), start, terminal);
+        admission.resumeAll(running, forks(launch, templates, later, start));
         launch.record(session); // which the first fork may have made
       }
       return 0;

@@ -97,7 +97,7 @@ class LaunchVm implements Callable<Integer> {
     }
     Argv script = Argv.of("/bin/sh", launch.layout().node(node).launch().toString());
     terminal.line("running      " + script.toShell());
-    Admission.of(launch.cluster(), launch.layout(), launch.host()).loadLater(node, terminal);
+    Admission.loadLater(node, launch.layout(), terminal);
     return Commands.onTerminal(script) == 0 ? 0 : 1;
   }
 }

@@ -175,7 +175,7 @@ public record TemplateVm(
       if (held.isPresent()) {
         Vm vm = new Vm(node, files);
         Wait.until(ANSWER, () -> vm.status().isPresent() || !process.isAlive());
-        letGo(vm, errors);
+        resume(vm, errors);
       }
       String said = awaitWord(process, files);
       if (!said.startsWith(last)) {
@@ -204,9 +204,9 @@ public record TemplateVm(
     }
   }
 
-  private void letGo(Vm vm, Path errors) {
+  private void resume(Vm vm, Path errors) {
     try {
-      vm.letGo();
+      vm.resume();
     } catch (Problem e) {
       throw failed("its held boot can't go on: " + Commands.tail(errors, 3), vm.files());
     }

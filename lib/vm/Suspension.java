@@ -13,7 +13,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
 import java.util.function.Function;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -21,7 +20,6 @@ import lib.Argv;
 import lib.Commands;
 import lib.Plan;
 import lib.Problem;
-import lib.Terminal;
 import lib.Wait;
 import lib.cluster.Host;
 import lib.cluster.Node;
@@ -31,9 +29,6 @@ import lib.state.Layout;
 public record Suspension(Vm vm) {
   private static final Duration END = Duration.ofSeconds(30);
   private static final Duration ANSWER = Duration.ofSeconds(5);
-
-  /** Before its state was saved, and after. */
-  private static final Set<String> PAUSED = Set.of("paused", "finish-migrate", "postmigrate");
 
   /**
    * What a saved state is of, in a file beside it. States of the form before have none.
@@ -207,20 +202,6 @@ public record Suspension(Vm vm) {
         Pattern.compile("(?m)^ *" + option + " (\\S+)")
             .matcher(Files.readString(vm.files().launch()));
     return argument.find() ? argument.group(1) : "";
-  }
-
-  /** Lets every VM go on whose suspension was cut off, or that somebody has paused. */
-  public static void endCutOff(List<Node> nodes, Layout layout, Terminal terminal) {
-    for (Node node : nodes) {
-      Vm vm = Vm.of(node, layout);
-      String status = vm.alive() ? vm.status().orElse("") : "";
-      if (PAUSED.contains(status)) {
-        vm.letGo();
-        terminal.line("%s goes on: it was paused", node.name());
-      } else if (status.equals("running")) {
-        vm.removeSaved(); // what it went on from; a launch that was killed has left it
-      }
-    }
   }
 
   /** Has the VM's next start take up what was saved. */

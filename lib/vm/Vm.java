@@ -89,7 +89,7 @@ public record Vm(Node node, Layout.Files files) {
   }
 
   /**
-   * {@return QEMU's word for the VM's state: {@code running}, {@code prelaunch} (not yet let go),
+   * {@return QEMU's word for the VM's state: {@code running}, {@code prelaunch} (not yet resumed),
    * {@code paused}, {@code io-error}, ...; nothing if it does not answer}
    */
   public Optional<String> status() {
@@ -106,13 +106,13 @@ public record Vm(Node node, Layout.Files files) {
   }
 
   /**
-   * Lets a VM go that waits before its first instruction, or was paused; one with a saved state
-   * loads that first, and the state is removed as soon as the guest goes on ({@link
+   * Resumes a VM that is paused, or that waits before its first instruction. A VM with a saved
+   * state loads the state first. The state is removed as soon as the guest goes on ({@link
    * SavedState#take}).
    *
    * @throws Problem if QEMU does not load its state, which stays then
    */
-  public void letGo() {
+  public void resume() {
     tell(
         "cont",
         qmp -> {
