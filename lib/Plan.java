@@ -88,17 +88,22 @@ public record Plan(List<Action> actions) {
               executable ? "700" : "600");
     }
 
-    @Override
-    public void run() {
-      Set<PosixFilePermission> mode = executable ? FOLDER : FILE;
-      byte[] bytes = content.getBytes(StandardCharsets.UTF_8);
+    /** {@return whether the file has this content} */
+    public boolean isDone() {
       try {
-        if (Files.exists(path) && Arrays.equals(Files.readAllBytes(path), bytes)) {
-          return;
-        }
+        byte[] bytes = content.getBytes(StandardCharsets.UTF_8);
+        return Files.exists(path) && Arrays.equals(Files.readAllBytes(path), bytes);
       } catch (IOException e) {
         throw failed("read", path, e);
       }
+    }
+
+    @Override
+    public void run() {
+      if (isDone()) {
+        return;
+      }
+      Set<PosixFilePermission> mode = executable ? FOLDER : FILE;
       make(
           "write",
           path,
@@ -106,7 +111,7 @@ public record Plan(List<Action> actions) {
           part -> {
             Files.createFile(part, PosixFilePermissions.asFileAttribute(mode));
             Files.setPosixFilePermissions(part, mode); // whatever the umask is
-            Files.write(part, bytes);
+            Files.writeString(part, content);
           });
     }
   }

@@ -16,8 +16,11 @@ import lib.vm.SavedState;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.parallel.Execution;
+import org.junit.jupiter.api.parallel.ExecutionMode;
 
 /** Suspended nodes and snapshots of all of them, by real QEMU with tiny guests. */
+@Execution(ExecutionMode.CONCURRENT)
 class SnapshotTest {
   private TinyCluster tiny;
 

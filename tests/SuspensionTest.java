@@ -20,8 +20,11 @@ import lib.vm.SavedState;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.parallel.Execution;
+import org.junit.jupiter.api.parallel.ExecutionMode;
 
 /** What was suspended is taken up once, on its own disk, by a QEMU that fits; or it is kept. */
+@Execution(ExecutionMode.CONCURRENT)
 class SuspensionTest {
   /** Stays in the console's file when a guest goes on; a boot empties it. */
   private static final String MARK = "printed before it was suspended";

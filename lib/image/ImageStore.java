@@ -24,6 +24,8 @@ import lib.Terminal;
 import lib.Visible;
 import lib.cluster.Host;
 import lib.host.Preflight;
+import lib.qemu.BaseImage;
+import lib.qemu.Basis;
 import lib.state.CacheFolder;
 import lib.state.Layout;
 import lib.vm.Abandoned;
@@ -219,7 +221,7 @@ public record ImageStore(Path folder) {
     List<BaseImage> all = all();
     List<Path> unneeded = new ArrayList<>(unfinished());
     all.stream()
-        .filter(image -> image.users().isEmpty())
+        .filter(image -> Basis.users(image).isEmpty())
         .filter(image -> !kept.contains(image))
         .forEach(image -> unneeded.add(image.folder()));
     return unneeded;
@@ -243,7 +245,7 @@ public record ImageStore(Path folder) {
                         image.folder().getFileName(),
                         mib(image.folder()),
                         image.facts().made().substring(0, 10),
-                        used(image.users())));
+                        used(Basis.users(image))));
     Stream<String> rest =
         unfinished().stream()
             .map(path -> form.formatted(path.getFileName(), mib(path), "-", "unfinished"));

@@ -11,7 +11,6 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
-import lib.Plan;
 import lib.Problem;
 import lib.Terminal;
 import lib.Wait;
@@ -32,8 +31,6 @@ import lib.vm.Vm;
  */
 public record Admission(
     Cluster cluster, Layout layout, int places, Consumer<Node> start, Terminal terminal) {
-  private static final String KEPT =
-      "the state is kept: run the same again, or give it up with stop-all.java --discard --only %s";
   private static final Duration START = Duration.ofSeconds(10);
   private static final Duration END = Duration.ofSeconds(5);
 
@@ -100,39 +97,6 @@ public record Admission(
     }
   }
 
-  /**
-   * Resumes a node's VM as soon as its QEMU runs, if it has a saved state to load.
-   *
-   * @param terminal gets a line if that fails; QEMU ends then, and has said why
-   */
-  public static void loadLater(Node node, Layout layout, Terminal terminal) {
-    Vm vm = Vm.of(node, layout);
-    if (!Files.exists(vm.files().incoming())) {
-      return;
-    }
-    daemon(
-            () -> {
-              try {
-                if (!hasStarted(vm)) {
-                  throw new Problem(node.name() + ": QEMU did not start", "it has said why");
-                }
-                resume(vm);
-              } catch (Problem problem) {
-                boolean fork = isFork(vm) && !vm.alive();
-                if (fork) {
-                  new Plan.Remove(vm.files().incoming()).run();
-                }
-                terminal.line(
-                    "%s; %s",
-                    problem.getMessage(),
-                    fork
-                        ? "run the same again: it boots from its disk"
-                        : KEPT.formatted(node.name()));
-              }
-            })
-        .start();
-  }
-
   /** Whether it has a template's memory to go on from, in which there is nothing of a person's. */
   private static boolean isFork(Vm vm) {
     return Files.exists(vm.files().incoming()) && !new Suspension(vm).isSaved();
@@ -178,13 +142,9 @@ public record Admission(
     }
   }
 
-  private static boolean hasStarted(Vm vm) {
-    return Wait.until(START, () -> vm.alive() && vm.status().isPresent());
-  }
-
   private void awaitStarted(Node node) {
     Vm vm = vm(node);
-    if (hasStarted(vm)) {
+    if (Wait.until(START, () -> vm.alive() && vm.status().isPresent())) {
       return;
     }
     throw vm.alive()
@@ -210,7 +170,7 @@ public record Admission(
       if (!fork) {
         throw new Problem(
             node.name() + ": QEMU did not take its saved state" + pane(node),
-            KEPT.formatted(node.name()),
+            Suspension.KEPT.formatted(node.name()),
             problem);
       }
       startFromDisk(node);

@@ -5,8 +5,10 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.stream.Stream;
+import lib.Lock;
 import lib.Plan;
 import lib.Problem;
+import lib.Terminal;
 
 /** Checks and marks the folder that all clusters of a user share, {@link Layout#cache}. */
 public final class CacheFolder {
@@ -36,6 +38,21 @@ public final class CacheFolder {
     if (Marker.read(cache).isEmpty()) {
       Marker.of("images and templates").putNew(cache);
     }
+  }
+
+  /**
+   * {@return the lock of images or templates: whoever bases a disk on one, or removes one, holds it
+   * for moments}
+   *
+   * @param name of the folder: {@code images}, {@code templates}
+   */
+  public static Lock lock(String name, Terminal terminal) {
+    claim();
+    Path folder = Layout.cache().resolve(name);
+    Plan.cacheFolder(folder);
+    return Lock.await(
+        folder.resolve("lock"),
+        () -> terminal.line("waiting for another kubenet, which has the %s locked", name));
   }
 
   /**

@@ -12,6 +12,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.UUID;
+import lib.Lock;
 import lib.Plan;
 import lib.Problem;
 import lib.Visible;
@@ -130,6 +131,16 @@ public final class StateFolder {
       mine.put(layout.state());
     }
     new Plan.Write(layout.version(), Layout.VERSION + "\n", false).run();
+  }
+
+  /**
+   * {@return the lock that keeps other commands from changing the cluster; the folder is claimed}
+   *
+   * @throws Problem as {@link #claim}, or if another command holds it
+   */
+  public static Lock lock(Layout layout) {
+    claim(layout);
+    return Lock.take(layout.lock());
   }
 
   /** {@return the marker that the folder should have} */

@@ -1,6 +1,5 @@
 package lib.tmux;
 
-import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
@@ -11,8 +10,9 @@ import lib.Terminal;
 import lib.Wait;
 import lib.cluster.Cluster;
 import lib.cluster.Node;
+import lib.lan.Forward;
 import lib.lan.LanSwitch;
-import lib.seed.Forward;
+import lib.state.ClusterRecord;
 import lib.state.Layout;
 
 /**
@@ -105,9 +105,9 @@ public record VmSession(
         session, switched ? List.of(switches, vms, forwards) : List.of(vms), WINDOW, Tmux.LEAVE);
   }
 
-  /** {@return the socket of the tmux server that it is on; nothing if it is not there} */
-  public Optional<Path> socket() {
-    return sessions.socketOf(session);
+  /** Writes down on which tmux server it is. */
+  public void record(Layout layout) {
+    sessions.socketOf(session).ifPresent(socket -> ClusterRecord.onTmux(layout, socket.toString()));
   }
 
   /** {@return what a person types to see it} */

@@ -25,6 +25,10 @@ import lib.state.Layout;
 
 /** A VM that is put aside with all that it is doing, to go on there at its next start. */
 public record Suspension(Vm vm) {
+  /** The way out where QEMU does not take a saved state; %s is the node. */
+  public static final String KEPT =
+      "the state is kept: run the same again, or give it up with stop-all.java --discard --only %s";
+
   private static final Duration END = Duration.ofSeconds(30);
   private static final Duration ANSWER = Duration.ofSeconds(5);
 
@@ -216,7 +220,8 @@ public record Suspension(Vm vm) {
    */
   public static void ready(
       List<Node> starting, Layout layout, Function<Node, Argv> command, Host host, String version) {
-    List<Suspension> saved = new ArrayList<>(starting.stream().map(node -> of(node, layout)).toList());
+    List<Suspension> saved =
+        new ArrayList<>(starting.stream().map(node -> of(node, layout)).toList());
     saved.forEach(Suspension::settle);
     saved.removeIf(one -> !one.isSaved());
     List<Problem> problems =

@@ -1,4 +1,4 @@
-package lib.image;
+package lib.qemu;
 
 import java.io.IOException;
 import java.io.InputStream;
