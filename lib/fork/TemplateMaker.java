@@ -110,7 +110,7 @@ public record TemplateMaker(Template template, Optional<BaseImage> held) impleme
             true,
             Disk.SEED_BYTES));
     if (held.isPresent()) {
-      actions.add(new Plan.Copy(held.get().disk(), files.disk()));
+      actions.add(Plan.Make.copy(held.get().disk(), files.disk(), 0));
     } else {
       int gib = template.node().size().diskGiB();
       actions.add(

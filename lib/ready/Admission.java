@@ -114,6 +114,7 @@ public record Admission(
 
   /** What QEMU said at last, for the middle of a line. */
   private String pane(Node node) {
+    Wait.until(END, () -> session().hasEnded(node.name())); // tmux takes a moment to see it
     String tail = session().tail(node.name());
     return tail.isEmpty() ? "" : " (" + tail + ")";
   }
