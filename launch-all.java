@@ -52,7 +52,6 @@ import lib.vm.Abandoned;
 import lib.vm.Changes;
 import lib.vm.Checks;
 import lib.vm.Stall;
-import lib.vm.Suspension;
 import lib.vm.Vm;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -135,7 +134,6 @@ class LaunchAll implements Callable<Integer> {
         terminal.line("%d of %d run already", nodes.size() - starting.size(), nodes.size());
       }
       Stall.endAll(nodes, layout, terminal);
-      Suspension.endCutOff(nodes, layout, terminal);
       Abandoned.endAll();
       Readiness.setClocks(nodes, cluster, layout, terminal);
       Checks.underLock(cluster, layout, prepared.facts(), options.file());
@@ -157,10 +155,9 @@ class LaunchAll implements Callable<Integer> {
       terminal.line(
           "%sconsoles: %s", now.isEmpty() ? "" : now.size() + " started; ", session.attach());
       List<Node> running = nodes.stream().filter(node -> !later.contains(node)).toList();
-      Admission admission = Admission.of(cluster, layout, prepared.facts().host());
+      Admission admission = Admission.of(cluster, layout, prepared.facts().host(), start, terminal);
       try (Lock making = missing.isEmpty() ? null : templates.lock(terminal)) {
-        admission.letGoAll(
-            running, forks(templates, later, make, start, terminal), start, terminal);
+        admission.resumeAll(running, forks(templates, later, make, start, terminal));
         session.record(layout); // which the first fork may have made
       }
       return 0;

@@ -202,7 +202,7 @@ class SnapshotTest {
     tiny.run("snapshot-all", "x", "--restore", "--yes")
         .exitedWith(1)
         .complains(
-            "worker0: its memory in snapshot x is of 256 MiB of memory, and cluster.yaml says 300",
+            "worker0: its memory in snapshot x is of memory 256M, and cluster.yaml says 300M",
             "undo the change in cluster.yaml");
     assertThat(tiny.pids()).isEqualTo(running);
 

@@ -264,7 +264,7 @@ class SuspensionTest {
 
     tiny.run("stop-all", "--suspend").succeeded();
     loaded();
-    tiny.nodes().forEach(node -> TinyCluster.kill(tiny.vm(node.name()).process().orElseThrow()));
+    tiny.nodes().forEach(node -> Gone.kill(tiny.vm(node.name()).process().orElseThrow()));
     tiny.run("launch-all").succeeded();
     assertResumed();
   }
@@ -312,7 +312,7 @@ class SuspensionTest {
       Files.move(path.resolveSibling("kept-" + path.getFileName()), path);
     }
     SavedState.take(files());
-    TinyCluster.kill(tiny.vm("worker0").process().orElseThrow());
+    Gone.kill(tiny.vm("worker0").process().orElseThrow());
   }
 
   @Test

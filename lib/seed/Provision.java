@@ -87,8 +87,8 @@ public record Provision(
     return new Plan(actions);
   }
 
-  private static Plan.MakeKey key(Path file, String comment) {
-    return new Plan.MakeKey(file, part -> SshKey.generate(part, comment));
+  private static Plan.Make key(Path file, String comment) {
+    return new Plan.Make(file, part -> SshKey.generate(part, comment), false);
   }
 
   /**
@@ -217,10 +217,10 @@ public record Provision(
   }
 
   /** {@return what gives a guest copies of its own of the files that it boots by} */
-  public static List<Plan.Copy> copies(Boot boot, Layout.Files files) {
+  public static List<Plan.Make> copies(Boot boot, Layout.Files files) {
     return new TreeMap<>(boot.copies(files))
         .entrySet().stream()
-            .map(copy -> new Plan.Copy(copy.getValue(), copy.getKey(), boot.copySize()))
+            .map(copy -> Plan.Make.copy(copy.getValue(), copy.getKey(), boot.copySize()))
             .toList();
   }
 
