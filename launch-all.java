@@ -21,8 +21,6 @@
 //SOURCES lib/fork/package-info.java    // templates
 //RUNTIME_OPTIONS -Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1
 
-import java.io.OutputStream;
-import java.io.PrintStream;
 import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.List;
@@ -30,7 +28,6 @@ import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.function.Consumer;
 import lib.Lock;
-import lib.Problem;
 import lib.Terminal;
 import lib.cluster.Cluster;
 import lib.cluster.Node;
@@ -175,22 +172,15 @@ class LaunchAll implements Callable<Integer> {
     later.forEach(node -> roles.computeIfAbsent(node.role(), role -> new ArrayList<>()).add(node));
     List<Admission.Later> forks = new ArrayList<>();
     roles.forEach(
-        (role, nodes) ->
-            forks.add(
-                new Admission.Later(
-                    nodes,
-                    () -> {
-                      try {
-                        Terminal quiet =
-                            Terminal.plain(new PrintStream(OutputStream.nullOutputStream()));
-                        templates.make(role, quiet);
-                      } catch (Problem problem) {
-                        terminal.line(
-                            role.word() + ": each boots from the start: " + problem.getMessage());
-                      }
-                      make.accept(nodes);
-                      nodes.forEach(start);
-                    })));
+        (role, nodes) -> {
+          Runnable first =
+              () -> {
+                templates.attempt(role, terminal);
+                make.accept(nodes);
+                nodes.forEach(start);
+              };
+          forks.add(new Admission.Later(nodes, first));
+        });
     return forks;
   }
 }
