@@ -36,6 +36,7 @@ import lib.qemu.Image;
 import lib.seed.Forward;
 import lib.seed.Provision;
 import lib.seed.RoleFiles;
+import lib.seed.VirtualIp;
 import lib.state.CacheFolder;
 import lib.state.ClusterRecord;
 import lib.state.Layout;
@@ -245,11 +246,12 @@ public final class Launch {
    * @param cold whether each is to boot from the start
    */
   public Templates templates(List<Node> starting, boolean cold) {
-    List<Node> fresh = cold ? List.of() : starting.stream().filter(this::isFresh).toList();
+    List<Node> fresh = starting.stream().filter(this::isFresh).toList();
+    VirtualIp.missing(cluster, fresh, provision.roles()).forEach(terminal::line);
     return Templates.of(
         base.orElseThrow(),
         cluster,
-        fresh,
+        cold ? List.of() : fresh,
         provision.roles(),
         probe,
         provision.boot(),
