@@ -4,6 +4,9 @@
 //JAVA 17+
 //MAIN LaunchAll
 //DEPS info.picocli:picocli:4.7.7
+//SOURCES check-host.java
+//SOURCES lan.java
+//SOURCES prepare-image.java
 //SOURCES lib/package-info.java         // what any script could use
 //SOURCES lib/cluster/package-info.java // nodes, networks, cluster.yaml
 //SOURCES lib/state/package-info.java   // the folders, and what they hold
@@ -16,30 +19,36 @@
 //SOURCES lib/ready/package-info.java   // from power-on to ready
 //SOURCES lib/image/package-info.java   // the base image
 //SOURCES lib/fork/package-info.java    // templates
-//SOURCES lib/launch/package-info.java  // from options to files
 //RUNTIME_OPTIONS -Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1
 
 import java.util.ArrayList;
+import java.util.EnumMap;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.function.Consumer;
 import lib.Lock;
 import lib.Terminal;
-import lib.cluster.Network;
+import lib.cluster.Cluster;
 import lib.cluster.Node;
 import lib.cluster.Role;
+import lib.cluster.VmnetWay;
 import lib.fork.Templates;
+import lib.host.Preflight;
+import lib.host.Tool;
 import lib.image.ImageOptions;
-import lib.lan.LanPort;
-import lib.launch.Launch;
+import lib.qemu.BaseImage;
 import lib.ready.Admission;
 import lib.ready.Readiness;
-import lib.seed.Forward;
+import lib.seed.Provision;
+import lib.state.Layout;
 import lib.state.Options;
+import lib.state.StateFolder;
 import lib.tmux.VmSession;
 import lib.vm.Abandoned;
+import lib.vm.Changes;
+import lib.vm.Checks;
 import lib.vm.Stall;
-import lib.vm.Suspension;
 import lib.vm.Vm;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -65,6 +74,15 @@ class LaunchAll implements Callable<Integer> {
   @Option(names = "--cold", description = "Boot each node; fork none from its role's template.")
   private boolean cold;
 
+  LaunchAll() {}
+
+  /** The step as a part of another script. */
+  LaunchAll(Options options, ImageOptions image, boolean cold) {
+    this.options = options;
+    this.image = image;
+    this.cold = cold;
+  }
+
   public static void main(String... arguments) {
     System.exit(Options.run(new LaunchAll(), arguments));
   }
@@ -72,78 +90,97 @@ class LaunchAll implements Callable<Integer> {
   @Override
   public Integer call() {
     Terminal terminal = Terminal.current();
-    List<Node> nodes = options.nodes(options.cluster());
-    Launch launch = Launch.decide(options, image, nodes, terminal);
-    boolean switched = launch.cluster().network() instanceof Network.User;
-    boolean queued = launch.host().emulates();
+    Cluster cluster = VmnetWay.onThisHost(options.cluster());
+    List<Node> nodes = options.nodes(cluster);
+    Layout layout = options.layout();
+    options.existing(layout); // whose nodes they are
+    Changes.refuse(cluster, layout, options.file());
+    Lan lan = new Lan(options);
+    PrepareImage step = new PrepareImage(options, image);
+    if (!options.dryRun()) {
+      Checks.beforeLaunch(
+          cluster,
+          nodes,
+          layout,
+          () -> Tool.TMUX.isPresent() && VmSession.of(cluster, layout, terminal).forwards(),
+          terminal);
+      List<Tool> tools = new ArrayList<>(CheckHost.tools());
+      tools.addAll(step.tools(cluster, terminal));
+      Preflight.tools(terminal, options.yes(), tools);
+    }
+    PrepareImage.Prepared prepared = step.forLaunch(cluster, terminal);
+    Provision files =
+        Provision.of(options, cluster, prepared.facts(), prepared.choice().image(), terminal);
+    boolean queued = prepared.facts().host().emulates();
     if (options.dryRun()) {
-      launch.describe(nodes);
-      VmSession.of(launch.cluster(), launch.layout(), terminal)
-          .commands(nodes, launch.layout(), queued, switched)
+      files.describe(nodes).forEach(terminal::line);
+      if (Lan.isOurs(cluster)) {
+        lan.describe(cluster, layout, terminal);
+      }
+      VmSession.of(cluster, layout, terminal)
+          .commands(nodes, layout, queued, Lan.isOurs(cluster))
           .forEach(command -> terminal.line(command.toShell()));
       return 0;
     }
-    try (Lock lock = launch.lock()) {
-      VmSession session = VmSession.of(launch.cluster(), launch.layout(), terminal);
+    BaseImage base = prepared.choice().base().orElseThrow();
+    try (Lock lock = StateFolder.lock(layout)) { // from here on the folder has its id
+      VmSession session = VmSession.of(cluster, layout, terminal);
       List<Node> starting = new ArrayList<>(nodes);
-      starting.removeIf(node -> Vm.of(node, launch.layout()).alive());
+      starting.removeIf(node -> Vm.of(node, layout).alive());
       if (starting.size() < nodes.size()) {
         terminal.line("%d of %d run already", nodes.size() - starting.size(), nodes.size());
       }
-      Stall.endAll(nodes, launch.layout(), terminal);
-      Suspension.endCutOff(nodes, launch.layout(), terminal);
+      Stall.endAll(nodes, layout, terminal);
       Abandoned.endAll();
-      Readiness.setClocks(nodes, launch.cluster(), launch.layout(), terminal);
-      launch.prepare();
-      Templates templates = launch.templates(starting, cold);
+      Readiness.setClocks(nodes, cluster, layout, terminal);
+      Checks.underLock(cluster, layout, prepared.facts(), options.file());
+      files.makeShared();
+      List<Node> fresh = starting.stream().filter(node -> !cold && !files.hasDisk(node)).toList();
+      Templates templates = Templates.of(files, base, fresh, terminal::line);
       List<Role> missing = templates.missing();
-      List<Node> later =
-          starting.stream()
-              .filter(node -> launch.isFresh(node) && missing.contains(node.role()))
-              .toList();
+      List<Node> later = fresh.stream().filter(node -> missing.contains(node.role())).toList();
       List<Node> now = starting.stream().filter(node -> !later.contains(node)).toList();
-      Consumer<Node> start = node -> session.start(node, launch.layout().node(node), queued);
-      launch.files(now, templates);
-      if (switched) {
-        session.startLan();
-        LanPort.connectAll(launch.nodes(), launch.layout(), terminal);
+      Consumer<List<Node>> make =
+          some -> files.make(some, base, templates.found(), options.configOf(layout), terminal);
+      Consumer<Node> start = node -> session.start(node, layout.node(node), queued);
+      make.accept(now);
+      if (Lan.isOurs(cluster)) {
+        lan.start(cluster, layout, session, terminal);
       }
       now.forEach(start);
-      if (switched) {
-        session.startForward(launch.forwardChanges());
-        terminal.line("kubernetes   " + Forward.words(launch.cluster()));
-      }
-      launch.record(session);
+      session.record(layout);
       terminal.line(
           "%sconsoles: %s", now.isEmpty() ? "" : now.size() + " started; ", session.attach());
       List<Node> running = nodes.stream().filter(node -> !later.contains(node)).toList();
-      Admission admission = Admission.of(launch.cluster(), launch.layout(), launch.host());
+      Admission admission = Admission.of(cluster, layout, prepared.facts().host(), start, terminal);
       try (Lock making = missing.isEmpty() ? null : templates.lock(terminal)) {
-        admission.letGoAll(running, forks(launch, templates, later, start), start, terminal);
-        launch.record(session); // which the first fork may have made
+        admission.resumeAll(running, forks(templates, later, make, start, terminal));
+        session.record(layout); // which the first fork may have made
       }
       return 0;
     }
   }
 
-  /** The nodes whose template is to be made first, by their roles. */
+  /** The nodes whose template is to be made first, by their roles; without it, they boot. */
   private static List<Admission.Later> forks(
-      Launch launch, Templates templates, List<Node> later, Consumer<Node> start) {
-    return later.stream()
-        .map(Node::role)
-        .distinct()
-        .map(
-            role -> {
-              List<Node> nodes = later.stream().filter(node -> node.role() == role).toList();
-              Runnable template = launch.makeTemplate(role, templates);
-              return new Admission.Later(
-                  nodes,
-                  () -> {
-                    template.run();
-                    launch.files(nodes, templates);
-                    nodes.forEach(start);
-                  });
-            })
-        .toList();
+      Templates templates,
+      List<Node> later,
+      Consumer<List<Node>> make,
+      Consumer<Node> start,
+      Terminal terminal) {
+    Map<Role, List<Node>> roles = new EnumMap<>(Role.class);
+    later.forEach(node -> roles.computeIfAbsent(node.role(), role -> new ArrayList<>()).add(node));
+    List<Admission.Later> forks = new ArrayList<>();
+    roles.forEach(
+        (role, nodes) -> {
+          Runnable first =
+              () -> {
+                templates.attempt(role, terminal);
+                make.accept(nodes);
+                nodes.forEach(start);
+              };
+          forks.add(new Admission.Later(nodes, first));
+        });
+    return forks;
   }
 }

@@ -10,29 +10,31 @@
 //SOURCES lib/vm/package-info.java      // the life of one QEMU
 //SOURCES lib/qemu/package-info.java    // QEMU commands as values
 //SOURCES lib/seed/package-info.java    // a node's files
-//SOURCES lib/host/package-info.java    // checks of this machine
-//SOURCES lib/lan/package-info.java     // the switch between the nodes
-//SOURCES lib/tmux/package-info.java    // windows and panes
-//SOURCES lib/ready/package-info.java   // from power-on to ready
-//SOURCES lib/image/package-info.java   // the base image
-//SOURCES lib/fork/package-info.java    // templates
-//SOURCES lib/launch/package-info.java  // from options to files
 //RUNTIME_OPTIONS -Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1
 
 import java.util.List;
+import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import lib.Argv;
 import lib.Commands;
 import lib.Lock;
 import lib.Terminal;
-import lib.cluster.Network;
+import lib.cluster.Cluster;
 import lib.cluster.Node;
-import lib.image.ImageOptions;
-import lib.lan.LanPort;
-import lib.launch.Launch;
-import lib.ready.Admission;
+import lib.cluster.Role;
+import lib.cluster.VmnetWay;
+import lib.qemu.BaseImage;
+import lib.qemu.Basis;
+import lib.qemu.Image;
+import lib.seed.Provision;
+import lib.seed.Template;
+import lib.state.HostFacts;
+import lib.state.Layout;
 import lib.state.Options;
-import lib.tmux.VmSession;
+import lib.state.StateFolder;
+import lib.vm.Checks;
+import lib.vm.Resumption;
 import lib.vm.Vm;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -46,12 +48,15 @@ import picocli.CommandLine.Parameters;
       "",
       "Example: ./jbang launch-vm.java worker0 --dry-run",
       "",
+      "It takes what other steps made: the image (prepare-image), the facts about this machine "
+          + "(check-host), the LAN (lan) and, if it is there, the role's template "
+          + "(prepare-template). To have all of that made: launch-all.java --only worker0",
+      "",
       "The guest's console is on this terminal. Ctrl-A x ends QEMU at once, Ctrl-A c "
           + "switches to QEMU's monitor and back; Ctrl-C goes to the guest."
     })
 class LaunchVm implements Callable<Integer> {
   @Mixin private Options options;
-  @Mixin private ImageOptions image;
 
   @Option(names = "--cold", description = "Boot it, even if its role's template is there.")
   private boolean cold;
@@ -66,38 +71,62 @@ class LaunchVm implements Callable<Integer> {
   @Override
   public Integer call() {
     Terminal terminal = Terminal.current();
-    Node node = options.cluster().node(name); // a wrong name fails before anything is installed
-    Launch launch = Launch.decide(options, image, List.of(node), terminal);
-    boolean switched = launch.cluster().network() instanceof Network.User;
+    Cluster cluster = VmnetWay.onThisHost(options.cluster());
+    Node node = cluster.node(name);
+    Layout layout = options.layout();
+    options.existing(layout); // whose nodes they are
     if (options.dryRun()) {
-      launch.describe(List.of(node));
-      if (switched) {
-        VmSession session = VmSession.of(launch.cluster(), launch.layout(), terminal);
-        terminal.line("# the LAN switch and the forward, in tmux session " + session.session());
-        terminal.line(session.lan().command().toShell());
-        terminal.line(session.forward().toShell());
-      }
-      terminal.line(launch.command(node).toShellLines());
+      describe(node, cluster, layout, terminal);
       return 0;
     }
-    try (Lock lock = launch.lock()) {
-      VmSession session = VmSession.of(launch.cluster(), launch.layout(), terminal);
-      if (Vm.of(node, launch.layout()).alive()) {
-        terminal.line("%s runs already; its console: %s", name, session.attach());
-        return 0;
-      }
-      launch.prepare();
-      launch.files(List.of(node), launch.templates(List.of(node), cold));
-      if (switched) {
-        session.startLan();
-        LanPort.connectAll(launch.nodes(), launch.layout(), terminal);
-        session.startForward(launch.forwardChanges());
-        launch.record(session);
-      }
+    Vm vm = Vm.of(node, layout);
+    if (vm.alive()) {
+      terminal.line("%s runs already", name);
+      return 0;
     }
-    Argv script = Argv.of("/bin/sh", launch.layout().node(node).launch().toString());
+    HostFacts facts = HostFacts.known();
+    BaseImage base = Basis.known(layout);
+    terminal.line("image        %s in %s", base.facts().name(), base.folder());
+    terminal.line("accelerator  " + facts.accelerator());
+    Provision files = Provision.of(options, cluster, facts, base.image(), terminal);
+    Checks.beforeLaunch(cluster, List.of(node), layout, () -> true, terminal);
+    Checks.lan(cluster, layout);
+    try (Lock lock = StateFolder.lock(layout)) {
+      Checks.underLock(cluster, layout, facts, options.file());
+      files.makeShared();
+      Map<Role, BaseImage> template = template(files, base, node, terminal);
+      files.make(List.of(node), base, template, options.configOf(layout), terminal);
+    }
+    Argv script = Argv.of("/bin/sh", vm.files().launch().toString());
     terminal.line("running      " + script.toShell());
-    Admission.of(launch.cluster(), launch.layout(), launch.host()).loadLater(node, terminal);
+    Resumption.later(vm, terminal);
     return Commands.onTerminal(script) == 0 ? 0 : 1;
+  }
+
+  /** The template that the node is forked from, if it has no disk yet and one fits. */
+  private Map<Role, BaseImage> template(
+      Provision files, BaseImage base, Node node, Terminal terminal) {
+    if (cold || files.hasDisk(node)) {
+      return Map.of();
+    }
+    Optional<BaseImage> found = files.template(node, base).flatMap(Template::found);
+    terminal.line(
+        found.isPresent()
+            ? "%s is forked from %s".formatted(name, found.get().folder())
+            : "%s boots from the start: no template fits its image, size and cloud-init file; to"
+                    .formatted(name)
+                + " make one: ./jbang prepare-template.java --only "
+                + name);
+    return found.map(image -> Map.of(node.role(), image)).orElse(Map.of());
+  }
+
+  private void describe(Node node, Cluster cluster, Layout layout, Terminal terminal) {
+    HostFacts facts = HostFacts.kept().orElseGet(HostFacts::assumed);
+    Image image = Basis.chosenOrAssumed(cluster, layout);
+    terminal.line("# image        %s in %s", image.name(), image.disk().getParent());
+    terminal.line("# accelerator  " + facts.accelerator());
+    Provision files = Provision.of(options, cluster, facts, image, terminal);
+    files.describe(List.of(node)).forEach(terminal::line);
+    terminal.line(files.command(node).toShellLines());
   }
 }

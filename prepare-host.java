@@ -10,7 +10,6 @@
 //SOURCES lib/vm/package-info.java      // the life of one QEMU
 //SOURCES lib/qemu/package-info.java    // QEMU commands as values
 //SOURCES lib/host/package-info.java    // checks of this machine
-//SOURCES lib/lan/package-info.java     // the switch between the nodes
 //SOURCES lib/bridge/package-info.java  // the host's side of `network: bridge`
 //RUNTIME_OPTIONS -Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1
 

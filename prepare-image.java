@@ -4,6 +4,7 @@
 //JAVA 17+
 //MAIN PrepareImage
 //DEPS info.picocli:picocli:4.7.7
+//SOURCES check-host.java
 //SOURCES lib/package-info.java         // what any script could use
 //SOURCES lib/cluster/package-info.java // nodes, networks, cluster.yaml
 //SOURCES lib/state/package-info.java   // the folders, and what they hold
@@ -11,7 +12,6 @@
 //SOURCES lib/qemu/package-info.java    // QEMU commands as values
 //SOURCES lib/seed/package-info.java    // a node's files
 //SOURCES lib/host/package-info.java    // checks of this machine
-//SOURCES lib/lan/package-info.java     // the switch between the nodes
 //SOURCES lib/image/package-info.java   // the base image
 //RUNTIME_OPTIONS -Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1
 
@@ -31,15 +31,17 @@ import lib.cluster.Host;
 import lib.cluster.ImageSource;
 import lib.cluster.Role;
 import lib.host.Preflight;
-import lib.host.Probe;
 import lib.host.Tool;
-import lib.image.BaseImage;
 import lib.image.ImageOptions;
 import lib.image.ImageStore;
 import lib.image.Images;
+import lib.qemu.BaseImage;
+import lib.qemu.Basis;
 import lib.seed.RoleFiles;
+import lib.state.HostFacts;
 import lib.state.Layout;
 import lib.state.Options;
+import lib.state.StateFolder;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -90,6 +92,14 @@ class PrepareImage implements Callable<Integer> {
     private boolean verify;
   }
 
+  PrepareImage() {}
+
+  /** The step as a part of another script. */
+  PrepareImage(Options options, ImageOptions image) {
+    this.options = options;
+    this.image = image;
+  }
+
   public static void main(String... arguments) {
     System.exit(Options.run(new PrepareImage(), arguments));
   }
@@ -130,10 +140,10 @@ class PrepareImage implements Callable<Integer> {
 
   private void prepare(Terminal terminal) {
     Cluster cluster = options.cluster();
-    Images images = images(cluster, terminal);
     if (!options.dryRun()) {
-      Preflight.tools(terminal, options.yes(), images.tools());
+      Preflight.tools(terminal, options.yes(), tools(cluster, terminal));
     }
+    Images images = images(cluster, terminal);
     Images.Choice chosen = wished().map(images::get).orElseGet(images::first);
     say(terminal, chosen);
     if (images.wantsBake(chosen)) {
@@ -142,13 +152,55 @@ class PrepareImage implements Callable<Integer> {
         List<Tool> tools = List.of(Tool.qemu(Host.Arch.current()), Tool.isoMaker(os));
         Preflight.tools(terminal, options.yes(), tools);
       }
-      Probe probe =
-          Probe.run(
-              chosen.image().kernel(), Layout.cache().resolve("accelerator"), !options.dryRun());
-      say(terminal, images.baked(chosen, probe.host()));
+      chosen =
+          baked(
+              images,
+              chosen,
+              new CheckHost(options).facts(chosen.image().kernel(), terminal),
+              terminal);
     }
-    wished()
-        .ifPresent(source -> terminal.line("# to launch with it, in cluster.yaml:\n" + entry()));
+    if (wished().isPresent()) {
+      terminal.line("# to launch with it, in cluster.yaml:\n" + entry());
+    } else {
+      chosen.base().ifPresent(base -> choose(base));
+    }
+  }
+
+  /** Notes for the steps to come which image this cluster's disks are to be based on. */
+  private void choose(BaseImage base) {
+    Layout layout = options.layout();
+    Basis basis = new Basis(layout);
+    if (!options.dryRun() && !basis.isNeeded()) {
+      try (Lock lock = StateFolder.lock(layout)) {
+        basis.choose(base);
+      }
+    }
+  }
+
+  /** What a launch goes on with: the image, and the machine that it was tried on. */
+  record Prepared(Images.Choice choice, HostFacts facts) {}
+
+  /** {@return the image that a cluster's disks are based on, or else the first that can be had} */
+  Prepared forLaunch(Cluster cluster, Terminal terminal) {
+    Images images = images(cluster, terminal);
+    Images.Choice chosen = images.choose();
+    say(terminal, chosen);
+    HostFacts facts = new CheckHost(options).facts(chosen.image().kernel(), terminal);
+    return new Prepared(baked(images, chosen, facts, terminal), facts);
+  }
+
+  private Images.Choice baked(
+      Images images, Images.Choice chosen, HostFacts facts, Terminal terminal) {
+    Images.Choice choice = images.baked(chosen, facts.host());
+    if (!choice.equals(chosen)) {
+      say(terminal, choice);
+    }
+    return choice;
+  }
+
+  /** {@return the programs that the first image takes} */
+  List<Tool> tools(Cluster cluster, Terminal terminal) {
+    return images(cluster, terminal).tools();
   }
 
   private Images images(Cluster cluster, Terminal terminal) {

@@ -4,7 +4,10 @@
 //JAVA 17+
 //MAIN Setup
 //DEPS info.picocli:picocli:4.7.7
+//SOURCES check-host.java
+//SOURCES lan.java
 //SOURCES launch-all.java
+//SOURCES prepare-image.java
 //SOURCES ssh-all.java
 //SOURCES lib/package-info.java         // what any script could use
 //SOURCES lib/cluster/package-info.java // nodes, networks, cluster.yaml
@@ -18,19 +21,14 @@
 //SOURCES lib/ready/package-info.java   // from power-on to ready
 //SOURCES lib/image/package-info.java   // the base image
 //SOURCES lib/fork/package-info.java    // templates
-//SOURCES lib/launch/package-info.java  // from options to files
 //RUNTIME_OPTIONS -Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1
 
-import java.util.ArrayList;
-import java.util.List;
 import java.util.concurrent.Callable;
 import lib.image.ImageOptions;
 import lib.state.Options;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Spec;
 
 @Command(
     name = "setup",
@@ -46,7 +44,6 @@ import picocli.CommandLine.Spec;
 class Setup implements Callable<Integer> {
   @Mixin private Options options;
   @Mixin private ImageOptions image;
-  @Spec private CommandSpec spec;
 
   @Option(names = "--detach", description = "Do not show the SSH session on this terminal.")
   private boolean detach;
@@ -63,12 +60,7 @@ class Setup implements Callable<Integer> {
 
   @Override
   public Integer call() {
-    List<String> given = spec.commandLine().getParseResult().originalArgs();
-    List<String> forLaunch = new ArrayList<>(given);
-    forLaunch.removeAll(List.of("--detach", "--ready"));
-    int exit = Options.run(new LaunchAll(), forLaunch.toArray(String[]::new));
-    List<String> forSsh = new ArrayList<>(ImageOptions.without(given));
-    forSsh.remove("--cold");
-    return exit == 0 ? Options.run(new SshAll(), forSsh.toArray(String[]::new)) : exit;
+    int exit = new LaunchAll(options, image, cold).call();
+    return exit == 0 ? new SshAll(options, detach, ready).call() : exit;
   }
 }

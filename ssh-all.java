@@ -55,6 +55,15 @@ class SshAll implements Callable<Integer> {
   @Option(names = "--ready", description = "Also wait until cloud-init is done on every node.")
   private boolean ready;
 
+  SshAll() {}
+
+  /** The step as a part of another script. */
+  SshAll(Options options, boolean detach, boolean ready) {
+    this.options = options;
+    this.detach = detach;
+    this.ready = ready;
+  }
+
   public static void main(String... arguments) {
     System.exit(Options.run(new SshAll(), arguments));
   }

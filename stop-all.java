@@ -10,12 +10,10 @@
 //SOURCES lib/vm/package-info.java      // the life of one QEMU
 //SOURCES lib/qemu/package-info.java    // QEMU commands as values
 //SOURCES lib/seed/package-info.java    // a node's files
-//SOURCES lib/host/package-info.java    // checks of this machine
 //SOURCES lib/lan/package-info.java     // the switch between the nodes
 //SOURCES lib/tmux/package-info.java    // windows and panes
 //SOURCES lib/ready/package-info.java   // from power-on to ready
 //SOURCES lib/stop/package-info.java    // stop, snapshots, removal
-//SOURCES lib/image/package-info.java   // the base image
 //RUNTIME_OPTIONS -Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1
 
 import java.nio.file.Files;
@@ -28,7 +26,7 @@ import lib.Problem;
 import lib.Terminal;
 import lib.cluster.Cluster;
 import lib.cluster.Node;
-import lib.image.BaseImage;
+import lib.qemu.Basis;
 import lib.state.ClusterRecord;
 import lib.state.Layout;
 import lib.state.Options;
@@ -188,7 +186,7 @@ class StopAll implements Callable<Integer> {
 
   /** With the lock, which may be one of the files. */
   private void remove(Terminal terminal, Layout layout, List<Node> nodes) {
-    List<Path> marks = options.isPartial() ? List.of() : BaseImage.marks(layout);
+    List<Path> marks = options.isPartial() ? List.of() : new Basis(layout).marks();
     Remains remains = remains(layout, nodes);
     remains.remove();
     marks.forEach(mark -> new Plan.Remove(mark).run()); // prune may take the images from now on

@@ -533,6 +533,7 @@ class EndToEndTest {
   @Order(7)
   void oneNodeBootsInTheForegroundAndKeepsItsDisk() throws IOException {
     boots("bios");
+    real.script("lan"); // launch-vm starts its VM, and nothing else
     real.tmux(
         "new-session",
         "-d",

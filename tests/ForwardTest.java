@@ -10,7 +10,7 @@ import lib.Commands;
 import lib.Wait;
 import lib.cluster.Cluster;
 import lib.cluster.ClusterFile;
-import lib.seed.Forward;
+import lib.lan.Forward;
 import lib.state.Layout;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;

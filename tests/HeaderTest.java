@@ -37,7 +37,6 @@ class HeaderTest {
           "lib.status",
           "lib.image",
           "lib.fork",
-          "lib.launch",
           "lib.bridge");
 
   /** The lib file that is a program of its own, which goes on when the script has ended. */

@@ -16,9 +16,10 @@ import lib.Argv;
 import lib.Commands;
 import lib.Terminal;
 import lib.cluster.Host;
-import lib.image.BaseImage;
 import lib.image.ImageImport;
 import lib.image.ImageStore;
+import lib.qemu.BaseImage;
+import lib.qemu.Basis;
 import lib.qemu.Disk;
 import lib.qemu.QemuImg;
 import lib.state.Layout;
@@ -68,7 +69,7 @@ class ImageStoreTest {
   private Layout cluster(String name) throws IOException {
     Layout layout = new Layout(folder.resolve(name), folder.resolve("run"));
     Files.createDirectories(layout.nodes().resolve("worker0"));
-    image.use(layout);
+    new Basis(layout).use(image);
     Path disk = layout.nodes().resolve("worker0").resolve("disk.qcow2");
     Commands.run(Disk.overlay(image.image(), disk, 1)).orProblem();
     return layout;
@@ -166,18 +167,18 @@ class ImageStoreTest {
   @Test
   void disksKnowTheImageTheyAreBasedOn() throws IOException {
     Layout layout = cluster("one");
-    assertThat(BaseImage.of(layout)).contains(image);
-    assertThat(image.users()).containsExactly(layout.state());
+    assertThat(new Basis(layout).current()).contains(image);
+    assertThat(Basis.users(image)).containsExactly(layout.state());
     Lab.remove(layout.nodes().resolve("worker0"));
-    assertThat(BaseImage.of(layout)).as("without disks, any image will do").isEmpty();
-    assertThat(image.users()).isEmpty();
+    assertThat(new Basis(layout).current()).as("without disks, any image will do").isEmpty();
+    assertThat(Basis.users(image)).isEmpty();
   }
 
   @Test
   void anImageThatWasMadeAnewIsNotTheOneThatDisksAreBasedOn() throws IOException {
     Layout layout = cluster("one");
     Files.move(image.folder(), folder.resolve("away"));
-    assertThat(Lab.problem(() -> BaseImage.of(layout)))
+    assertThat(Lab.problem(() -> new Basis(layout).current()))
         .isEqualTo(
             """
             the disks in %s are based on the image in %s, which is gone
@@ -186,7 +187,8 @@ class ImageStoreTest {
                 .formatted(layout.state(), image.folder()));
     Path other = imported(image("other.qcow2", 2)).folder();
     Files.move(other, image.folder());
-    assertThat(Lab.problem(() -> BaseImage.of(layout))).contains("which was made anew since");
+    assertThat(Lab.problem(() -> new Basis(layout).current()))
+        .contains("which was made anew since");
   }
 
   @Test
@@ -198,21 +200,21 @@ class ImageStoreTest {
     Layout layout = cluster("one");
     BaseImage template = imported(image("template.qcow2", 2));
     BaseImage unused = imported(image("unused.qcow2", 3));
-    template.useTemplate(layout);
-    unused.useTemplate(layout);
+    new Basis(layout).useTemplate(template);
+    new Basis(layout).useTemplate(unused);
     Path disk = Files.createDirectory(layout.nodes().resolve("worker1")).resolve("disk.qcow2");
     Commands.run(Disk.overlay(template.image(), disk, 1)).orProblem();
-    image.use(layout);
+    new Basis(layout).use(image);
 
     change(template.disk(), Files.size(template.disk()) / 2);
     change(unused.disk(), Files.size(unused.disk()) / 2);
-    assertThat(Lab.problem(() -> image.use(layout)))
+    assertThat(Lab.problem(() -> new Basis(layout).use(image)))
         .contains(template.disk() + " is not what it was: its SHA-256 is ");
     Files.move(template.folder(), folder.resolve("away"));
-    assertThat(Lab.problem(() -> image.use(layout)))
+    assertThat(Lab.problem(() -> new Basis(layout).use(image)))
         .contains("are based on the image in " + template.folder() + ", which is gone");
     Lab.remove(layout.nodes().resolve("worker1"));
-    image.use(layout); // no disk needs it any more
+    new Basis(layout).use(image); // no disk needs it any more
   }
 
   @Test

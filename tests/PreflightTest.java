@@ -20,9 +20,10 @@ import lib.cluster.Network;
 import lib.cluster.Node;
 import lib.cluster.Subnet;
 import lib.host.Preflight;
-import lib.host.Probe;
 import lib.host.Tool;
+import lib.state.HostFacts;
 import lib.state.Layout;
+import lib.vm.Checks;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -42,19 +43,21 @@ class PreflightTest {
     layout = new Layout(folder.resolve("not/yet/made"), Path.of("/tmp/kubenet-x"));
   }
 
-  private void launch(Cluster cluster, List<Node> starting, Probe probe) {
-    Preflight.qemu(probe, cluster.network());
-    Preflight.room(cluster, cluster.nodes(), starting, probe.host(), layout, () -> false, terminal);
+  private void launch(Cluster cluster, List<Node> starting, HostFacts probe) {
+    Checks.qemu(probe, cluster.network());
+    Checks.room(cluster, cluster.nodes(), starting, probe.host(), layout, () -> false, terminal);
   }
 
-  private static Probe probe(Host.Os os, Host.Arch arch, long memoryMiB, String version) {
-    return new Probe(
+  private static HostFacts probe(Host.Os os, Host.Arch arch, long memoryMiB, String version) {
+    return new HostFacts(
         new Host(os, arch, Host.Accelerator.TCG, Optional.empty(), 2, memoryMiB, true),
         "",
-        version);
+        version,
+        "",
+        true);
   }
 
-  private static Probe linux(long memoryMiB, String version) {
+  private static HostFacts linux(long memoryMiB, String version) {
     return probe(Host.Os.LINUX, Host.Arch.X86_64, memoryMiB, version);
   }
 
@@ -97,7 +100,7 @@ class PreflightTest {
   })
   @Fault(value = "QEMU is too old", promise = "a message gives both versions; nothing starts")
   void qemuMustBeNewEnough(Host.Os os, Host.Arch arch, String version, boolean enough) {
-    Probe probe = probe(os, arch, 1 << 20, version);
+    HostFacts probe = probe(os, arch, 1 << 20, version);
     Cluster cluster = Cluster.standard();
     if (enough) {
       launch(cluster, List.of(), probe);
@@ -117,9 +120,9 @@ class PreflightTest {
   @Test
   void forABridgeAnOlderQemuWillDo() {
     Network bridge = new Network.Bridge();
-    Preflight.qemu(linux(1 << 20, "6.2.0"), bridge);
+    Checks.qemu(linux(1 << 20, "6.2.0"), bridge);
 
-    assertThat(Lab.problem(() -> Preflight.qemu(linux(1 << 20, "6.1.9"), bridge)))
+    assertThat(Lab.problem(() -> Checks.qemu(linux(1 << 20, "6.1.9"), bridge)))
         .isEqualTo(
             "QEMU 6.1.9 is too old, 6.2.0 is needed\n"
                 + "(upgrade QEMU with the system's package manager)");

@@ -27,7 +27,7 @@ class ProbeTest {
   /** A launch with a QEMU that does something first wherever it is only tried or asked. */
   private CommandResult.Call launch(String... first) {
     tiny = TinyCluster.make();
-    memory = tiny.top().resolve("cache/accelerator");
+    memory = tiny.top().resolve("cache/host.json");
     String qemu = Host.Arch.current().qemu();
     Path real = Commands.find(qemu).orElseThrow();
     Path bin = tiny.top().resolve("bin");
@@ -63,7 +63,7 @@ class ProbeTest {
     assertInASandbox();
     assertThat(launch.out()).contains("accelerator  kvm: ").doesNotContain("did not answer");
     if (opens("/dev/kvm")) {
-      assertThat(Files.readAllLines(memory)).hasSize(4).contains("true");
+      assertThat(Files.readString(memory)).contains("\"settled\" : true", "\"sandbox\" : true");
     }
   }
 
@@ -79,7 +79,7 @@ class ProbeTest {
     assertInASandbox();
     if (opens("/dev/kvm")) {
       assertThat(launch.out()).contains("QEMU stopped with \"no message\"; using tcg (slow)");
-      assertThat(memory).doesNotExist();
+      assertThat(Files.readString(memory)).contains("\"settled\" : false");
     }
   }
 

@@ -29,6 +29,7 @@ import lib.cluster.Host;
 import lib.cluster.Node;
 import lib.image.ImageImport;
 import lib.image.ImageStore;
+import lib.qemu.Basis;
 import lib.seed.Provision;
 import lib.state.Layout;
 import lib.state.StateFolder;
@@ -197,13 +198,14 @@ class ScriptTest {
   void aDryRunOnAClusterThatIsThereChangesNothing(String script) throws IOException {
     Layout layout = keysMade();
     Files.createDirectory(layout.node(node("worker0")).seedFolder());
-    new ImageStore(cache.resolve("images"))
-        .get(
-            ImageImport.of("./tiny.qcow2", folder),
-            Host.Arch.current(),
-            Terminal.plain(new PrintStream(OutputStream.nullOutputStream())),
-            false)
-        .use(layout);
+    new Basis(layout)
+        .use(
+            new ImageStore(cache.resolve("images"))
+                .get(
+                    ImageImport.of("./tiny.qcow2", folder),
+                    Host.Arch.current(),
+                    Terminal.plain(new PrintStream(OutputStream.nullOutputStream())),
+                    false));
     Files.writeString(layout.node(node("worker0")).disk(), "precious");
     Map<String, String> before = CommandResult.tree(folder);
     Map<String, String> runtime = CommandResult.tree(layout.runtime());
@@ -558,7 +560,7 @@ class ScriptTest {
     Path bin = bare(calls);
     configured(folder, CONFIG);
     Map<String, String> before = CommandResult.tree(folder);
-    for (String script : List.of("launch-all", "setup", "launch-vm")) {
+    for (String script : List.of("launch-all", "setup", "check-host")) {
       CommandResult result =
           script(script, CommandResult.arguments(script)).with("PATH", bin).run().exitedWith(1);
       assertThat(result.err()).contains("qemu-system-", "xorriso", "tmux", "ssh", "ssh-keygen");
@@ -670,7 +672,7 @@ class ScriptTest {
             .out()
             .strip();
     CommandResult.command(CommandResult.wrapper(), "-i", "--cp", jar, launchVm)
-        .given("\"nodes: \" + lib.Cluster.standard().nodes().size()\n/exit\n")
+        .given("\"nodes: \" + lib.cluster.Cluster.standard().nodes().size()\n/exit\n")
         .with("JBANG_JAVA_OPTIONS", "-Djava.io.tmpdir=" + folder) // it leaves its start-up file
         .run()
         .succeeded()
@@ -813,6 +815,7 @@ class ScriptTest {
         .replaceAll("file-tiny\\.qcow2-[0-9a-f]{12}", "file-tiny.qcow2-KEY")
         .replaceAll("/tmp/kubenet-[\\w-]+-[0-9a-f]{8}", "RUNTIME")
         .replaceAll("(?m)^# accelerator .*$", "# accelerator  ACCELERATOR")
+        .replaceAll("(?m)^# (QEMU|firmware|machine)( +).*$", "# $1$2...")
         .replaceAll("\\(\\d+ bytes", "(N bytes")
         .replaceAll("(?m)^cp \\S+ (\\S+efi-variables.fd)$", "cp VARIABLES $1")
         .replaceAll("(if=pflash,\\S+,readonly=on,file=)\\S+", "$1CODE")

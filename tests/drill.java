@@ -9,7 +9,6 @@
 //SOURCES ../lib/cluster/package-info.java // nodes, networks, cluster.yaml
 //SOURCES ../lib/state/package-info.java   // the folders, and what they hold
 //SOURCES ../lib/vm/package-info.java      // the life of one QEMU
-//SOURCES ../lib/lan/package-info.java     // the switch between the nodes
 //RUNTIME_OPTIONS -Xmx1g
 
 import java.io.IOException;

@@ -44,6 +44,13 @@ public record VmnetWay(Kind kind, Path path) {
 
   private static final int ROOTLESS = 26;
 
+  /** {@return a cluster; on {@code vmnet} by the way that this Mac has for who is not root} */
+  public static Cluster onThisHost(Cluster cluster) {
+    return cluster.network() instanceof Network.Vmnet && !Host.isRoot()
+        ? cluster.withNetwork(new Network.Vmnet(find(Path.of("/"), Host.Os.major())))
+        : cluster;
+  }
+
   /**
    * {@return the way that a user has who is not root; {@link #ROOT} if there is none}
    *

@@ -1,5 +1,7 @@
 package lib.fork;
 
+import java.io.OutputStream;
+import java.io.PrintStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.EnumMap;
@@ -12,15 +14,14 @@ import lib.Lock;
 import lib.Plan;
 import lib.Problem;
 import lib.Terminal;
-import lib.Yaml;
-import lib.cluster.Cluster;
+import lib.cluster.Host;
 import lib.cluster.Node;
 import lib.cluster.Role;
-import lib.host.Probe;
-import lib.image.BaseImage;
 import lib.image.ImageStore;
-import lib.qemu.Boot;
+import lib.qemu.BaseImage;
 import lib.seed.Identity;
+import lib.seed.Provision;
+import lib.seed.Template;
 
 /**
  * The templates that a launch forks nodes from, one a role; and the reason, where there is none.
@@ -36,30 +37,21 @@ public record Templates(ImageStore store, Map<Role, Template> makers) {
    * @param say gets a line for each role whose nodes boot in place of being forked
    */
   public static Templates of(
-      BaseImage base,
-      Cluster cluster,
-      List<Node> starting,
-      Map<Role, Yaml> roles,
-      Probe probe,
-      Boot boot,
-      Consumer<String> say) {
+      Provision files, BaseImage base, List<Node> starting, Consumer<String> say) {
     ImageStore store = ImageStore.ofTemplates();
     Map<Role, Template> makers = new EnumMap<>(Role.class);
     for (Node node : starting) {
-      Yaml role = roles.get(node.role());
       if (makers.containsKey(node.role())) {
         continue;
       }
-      String own = Identity.ownWork(role);
-      if (!own.isEmpty()) {
+      Optional<Template> template = files.template(node, base);
+      if (template.isPresent()) {
+        makers.put(node.role(), template.get());
+      } else {
         say.accept(
             "%s: each boots from the start, as `%s` in its cloud-init file is a node's own work"
-                .formatted(node.name(), own));
-        continue;
+                .formatted(node.name(), Identity.ownWork(files.roles().get(node.role()))));
       }
-      makers.put(
-          node.role(),
-          Template.of(base, cluster, node, role, probe.host(), boot, probe.qemuVersion()));
     }
     Templates templates = new Templates(store, makers);
     makers.forEach(
@@ -76,11 +68,24 @@ public record Templates(ImageStore store, Map<Role, Template> makers) {
     return templates;
   }
 
-  /** {@return the template of a role, if it is there already and its memory is whole} */
-  public Optional<BaseImage> found(Role role) {
-    return Optional.ofNullable(makers.get(role))
-        .flatMap(maker -> store.find(maker.key()))
-        .filter(BaseImage::hasMemory);
+  /** {@return the templates that are there already, their memory whole} */
+  public Map<Role, BaseImage> found() {
+    Map<Role, BaseImage> found = new EnumMap<>(Role.class);
+    makers.forEach((role, template) -> template.found().ifPresent(image -> found.put(role, image)));
+    return found;
+  }
+
+  /** {@return what making the missing ones would do, as shell commands and comments} */
+  public List<String> describe() {
+    return missing().stream()
+        .map(role -> new TemplateMaker(makers.get(role), Optional.empty()))
+        .flatMap(maker -> maker.describe(store.work(maker.key())).stream())
+        .toList();
+  }
+
+  /** Has templates that could not be made earlier tried again. */
+  public void forgetFailures() {
+    makers.values().forEach(template -> new Plan.Remove(failure(template)).run());
   }
 
   /** {@return the roles whose templates have to be made first, and may be} */
@@ -113,11 +118,19 @@ public record Templates(ImageStore store, Map<Role, Template> makers) {
       return there.get(); // another launch has made it meanwhile
     }
     try {
-      Template made = held(maker, terminal).map(maker::from).orElse(maker);
-      return store.make(made, maker.vm().host().arch(), terminal, true);
+      return make(maker, held(maker, terminal), terminal);
     } catch (Problem problem) {
       note(maker, problem);
       throw problem;
+    }
+  }
+
+  /** Makes the template of a role; where that fails, a line says why: its nodes boot then. */
+  public void attempt(Role role, Terminal terminal) {
+    try {
+      make(role, Terminal.plain(new PrintStream(OutputStream.nullOutputStream())));
+    } catch (Problem problem) {
+      terminal.line(role.word() + ": each boots from the start: " + problem.getMessage());
     }
   }
 
@@ -135,21 +148,26 @@ public record Templates(ImageStore store, Map<Role, Template> makers) {
 
   /** The boot that a template can go on from, made now unless it is there; without it, it boots. */
   private synchronized Optional<BaseImage> held(Template template, Terminal terminal) {
-    Optional<Template> possible = HeldBoot.of(template);
+    Optional<Template> possible = template.heldBoot();
     if (possible.isEmpty() || Files.exists(failure(possible.get()))) {
       return Optional.empty();
     }
     Template maker = possible.get();
     try {
-      Optional<BaseImage> there = store.find(maker.key()).filter(BaseImage::hasMemory);
+      Optional<BaseImage> there = maker.found();
       if (there.isPresent()) {
         there.get().verify();
         return there;
       }
-      return Optional.of(store.make(maker, template.vm().host().arch(), terminal, true));
+      return Optional.of(make(maker, Optional.empty(), terminal));
     } catch (Problem problem) {
       note(maker, problem);
       return Optional.empty();
     }
+  }
+
+  private BaseImage make(Template template, Optional<BaseImage> held, Terminal terminal) {
+    Host.Arch arch = template.host().arch();
+    return store.make(new TemplateMaker(template, held), arch, terminal, true);
   }
 }

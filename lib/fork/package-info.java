@@ -1,6 +1,4 @@
-//SOURCES HeldBoot.java
-//SOURCES Template.java
-//SOURCES TemplateVm.java
+//SOURCES TemplateMaker.java
 //SOURCES Templates.java
 
 /** Templates: a VM that was booted once, which the nodes of a role go on from. */

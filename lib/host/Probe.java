@@ -1,73 +1,81 @@
 package lib.host;
 
-import com.sun.management.OperatingSystemMXBean;
 import java.io.IOException;
-import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import java.util.function.Supplier;
 import lib.Argv;
 import lib.Commands;
-import lib.Plan;
 import lib.Problem;
+import lib.cluster.Firmware;
 import lib.cluster.Host;
 import lib.qemu.Image;
-import lib.state.CacheFolder;
+import lib.state.HostFacts;
 
 /**
  * Finds the facts about this host. An accelerator counts only if QEMU starts with it: that {@code
  * /dev/kvm} opens proves nothing.
- *
- * @param host the facts
- * @param accelerator one line: the accelerator, and why it is this one
- * @param qemuVersion what QEMU calls itself, such as {@code 7.2.22}; empty if it is not installed
  */
-public record Probe(Host host, String accelerator, String qemuVersion) {
+public final class Probe {
+  private Probe() {}
 
   /**
-   * {@return the facts about this host}
+   * {@return the facts about this host: those that were kept, or else those of a new trial}
    *
    * @param kernel what a trial boots until its first line; without one, UEFI firmware
-   * @param memory where the outcome of a trial is kept until the host or QEMU is another one
-   * @param remember whether to keep it
+   * @param keep whether to keep what a trial finds
    * @throws Problem if QEMU is installed and does not say which version it is and whether it has a
    *     sandbox
    */
-  public static Probe run(Optional<Image.Kernel> kernel, Path memory, boolean remember) {
+  public static HostFacts run(Optional<Image.Kernel> kernel, boolean keep) {
+    String tried = kernel.map(image -> image.vmlinuz().toString()).orElse("firmware");
+    Optional<HostFacts> kept =
+        HostFacts.kept().filter(facts -> facts.settled() && facts.tried().equals(tried));
+    if (kept.isPresent()) {
+      return kept.get();
+    }
+    HostFacts found = find(kernel, tried);
+    if (keep) {
+      found.keep();
+    }
+    return found;
+  }
+
+  private static HostFacts find(Optional<Image.Kernel> kernel, String tried) {
     Host.Os os = Host.Os.current();
     Host.Arch arch = Host.Arch.current();
     Host.Accelerator wanted = os == Host.Os.DARWIN ? Host.Accelerator.HVF : Host.Accelerator.KVM;
     Optional<Path> qemu = Commands.find(arch.qemu());
-    Host accelerated = facts(os, arch, wanted, qemu);
-    Host emulated = facts(os, arch, Host.Accelerator.TCG, qemu);
+    Host emulated = facts(Host.Accelerator.TCG, qemu, false);
     if (qemu.isEmpty()) {
-      return new Probe(emulated, "tcg: assumed, " + arch.qemu() + " is not installed", "");
+      String line = "tcg: assumed, " + arch.qemu() + " is not installed";
+      return new HostFacts(emulated, line, "", tried, false);
     }
     Optional<String> obstacle = os == Host.Os.LINUX ? kvmObstacle() : Optional.empty();
-    if (obstacle.isPresent()) { // not remembered: the user is told how to take it away
+    if (obstacle.isPresent()) {
       String line = wanted.word() + ": " + obstacle.get() + "; using tcg (slow)";
-      return of(emulated, line, Trial.ask(emulated));
+      return of(emulated, line, new Verdict(Trial.ask(emulated), "", true), tried);
     }
-    Verdict verdict =
-        new Memory(memory, key(qemu.get(), kernel), remember)
-            .recall(() -> tried(accelerated, emulated, kernel));
+    Host accelerated = facts(wanted, qemu, false);
+    Verdict verdict = tried(accelerated, emulated, kernel);
     if (verdict.failure().isEmpty()) {
       // without either nothing has run yet, and a guest may still fail to
       boolean ran = kernel.isPresent() || accelerated.firmware().isPresent();
       String how = ran || os == Host.Os.DARWIN ? "works" : "QEMU starts with it";
-      return of(accelerated, wanted.word() + ": " + how, verdict.qemu());
+      return of(accelerated, wanted.word() + ": " + how, verdict, tried);
     }
     String line = "%s: %s; using tcg (slow)".formatted(wanted.word(), verdict.failure());
-    return of(emulated, line, verdict.qemu());
+    return of(emulated, line, verdict, tried);
   }
 
-  private static Probe of(Host host, String line, Trial.Answer qemu) {
+  private static HostFacts of(Host host, String line, Verdict verdict, String tried) {
+    Trial.Answer qemu = verdict.qemu();
     boolean lacks = host.os() == Host.Os.LINUX && !qemu.sandbox();
     String all = line + (lacks ? "; this QEMU was built without a sandbox" : "");
-    return new Probe(on(host, qemu), all, qemu.version());
+    Host whole = HostFacts.here(host.accelerator(), host.firmware(), qemu.sandbox());
+    return new HostFacts(whole, all, qemu.version(), tried, verdict.settled());
   }
 
   private static Verdict tried(Host host, Host emulated, Optional<Image.Kernel> kernel) {
@@ -116,55 +124,16 @@ public record Probe(Host host, String accelerator, String qemuVersion) {
         : " (QEMU is not signed with the entitlement com.apple.security.hypervisor: reinstall it)";
   }
 
-  /** The host with what only QEMU itself can say. */
-  private static Host on(Host host, Trial.Answer qemu) {
-    return new Host(
-        host.os(),
-        host.arch(),
-        host.accelerator(),
-        host.firmware(),
-        host.cores(),
-        host.memoryMiB(),
-        qemu.sandbox());
-  }
-
-  /**
-   * What a verdict depends on: this boot of the host, the QEMU program, the kernel. The word before
-   * them tells it from those of an older kubenet, which remembered silence.
-   */
-  private static String key(Path qemu, Optional<Image.Kernel> kernel) {
-    try {
-      Path boot = Path.of("/proc/sys/kernel/random/boot_id");
-      return String.join(
-          " ",
-          "settled",
-          Files.readString(boot).strip(),
-          qemu.toRealPath().toString(),
-          Files.getLastModifiedTime(qemu).toString(),
-          kernel.map(image -> image.vmlinuz().toString()).orElse("firmware"));
-    } catch (IOException e) {
-      return ""; // such as on macOS, where a trial is quick: then nothing is remembered
-    }
-  }
-
   /** {@return the facts that need no QEMU; as if it could only emulate} */
   public static Host facts() {
-    Host.Arch arch = Host.Arch.current();
-    return facts(Host.Os.current(), arch, Host.Accelerator.TCG, Commands.find(arch.qemu()));
+    return facts(Host.Accelerator.TCG, Commands.find(Host.Arch.current().qemu()), false);
   }
 
-  private static Host facts(
-      Host.Os os, Host.Arch arch, Host.Accelerator accelerator, Optional<Path> qemu) {
-    OperatingSystemMXBean system =
-        (OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean();
-    return new Host(
-        os,
-        arch,
-        accelerator,
-        FirmwareSearch.find(Path.of("/"), config(), arch.word(), arch.machine(), shares(qemu)),
-        Runtime.getRuntime().availableProcessors(),
-        system.getTotalMemorySize() >> 20,
-        false); // QEMU was not asked
+  private static Host facts(Host.Accelerator accelerator, Optional<Path> qemu, boolean sandbox) {
+    Host.Arch arch = Host.Arch.current();
+    Optional<Firmware> firmware =
+        FirmwareSearch.find(Path.of("/"), config(), arch.word(), arch.machine(), shares(qemu));
+    return HostFacts.here(accelerator, firmware, sandbox);
   }
 
   /**
@@ -175,34 +144,6 @@ public record Probe(Host host, String accelerator, String qemuVersion) {
    * @param settled whether another trial would end the same way
    */
   private record Verdict(Trial.Answer qemu, String failure, boolean settled) {}
-
-  /**
-   * The last verdict in a file of four lines: key, version, sandbox, failure. A trial that fails
-   * may take seconds; a host that fails it will not do better until it is booted anew. A trial that
-   * settled nothing is not kept.
-   */
-  private record Memory(Path file, String key, boolean remember) {
-    Verdict recall(Supplier<Verdict> trial) {
-      try {
-        List<String> lines = Files.exists(file) ? Files.readAllLines(file) : List.of();
-        if (lines.size() == 4 && !key.isEmpty() && lines.get(0).equals(key)) {
-          boolean sandbox = Boolean.parseBoolean(lines.get(2));
-          return new Verdict(new Trial.Answer(lines.get(1), sandbox), lines.get(3), true);
-        }
-      } catch (IOException e) {
-        // unreadable: try again
-      }
-      Verdict verdict = trial.get();
-      Trial.Answer qemu = verdict.qemu();
-      String content =
-          String.join("\n", key, qemu.version(), "" + qemu.sandbox(), verdict.failure()) + "\n";
-      if (remember && verdict.settled()) {
-        CacheFolder.claim();
-        new Plan.Write(file, content, false).run();
-      }
-      return verdict;
-    }
-  }
 
   /** The user's own folder for settings (XDG Base Directory Specification). */
   private static Path config() {

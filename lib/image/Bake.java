@@ -30,12 +30,15 @@ import lib.cluster.Network;
 import lib.cluster.Node;
 import lib.cluster.Role;
 import lib.host.Tool;
+import lib.qemu.BaseImage;
 import lib.qemu.Boot;
+import lib.qemu.Digest;
 import lib.qemu.Disk;
 import lib.qemu.Image;
 import lib.qemu.Qemu;
 import lib.qemu.QemuImg;
 import lib.seed.Provision;
+import lib.seed.RecipeFiles;
 import lib.seed.RoleFiles;
 import lib.state.Layout;
 
@@ -129,7 +132,8 @@ public record Bake(BaseImage parent, Set<String> packages, Object apt, int gib, 
 
   @Override
   public Image expected(Path folder) {
-    return new Image(name(), folder.resolve(DISK), (long) gib << 30, packages, Optional.empty());
+    return new Image(
+        name(), folder.resolve(Image.DISK), (long) gib << 30, packages, Optional.empty());
   }
 
   @Override
@@ -230,13 +234,14 @@ public record Bake(BaseImage parent, Set<String> packages, Object apt, int gib, 
   private List<Argv> afterwards(Path work) {
     Layout.Files files = files(work);
     return List.of(
-        QemuImg.convert("qcow2", files.disk(), work.resolve(DISK)),
+        QemuImg.convert("qcow2", files.disk(), work.resolve(Image.DISK)),
         Argv.of("rm", "-r", Argv.word(files.folder())));
   }
 
   /** Takes what the VM left for the host; a guest is a stranger, so nothing else is unpacked. */
   private void take(Path work, Path console) throws IOException {
-    for (String name : List.of(PACKAGES, "result.json", ARGUMENTS, VMLINUZ, INITRD)) {
+    for (String name :
+        List.of(Image.PACKAGES, "result.json", Image.ARGUMENTS, Image.VMLINUZ, Image.INITRD)) {
       Argv unpack =
           Argv.of("tar").option("-xf", out(work)).option("-C", Argv.word(work)).add("./" + name);
       Commands.run(unpack); // what is not in it is missed below
@@ -246,7 +251,7 @@ public record Bake(BaseImage parent, Set<String> packages, Object apt, int gib, 
         throw failed(name + " is no file", console); // a link would name any file of this host
       }
     }
-    if (!Files.exists(work.resolve(PACKAGES)) || !Files.exists(work.resolve("result.json"))) {
+    if (!Files.exists(work.resolve(Image.PACKAGES)) || !Files.exists(work.resolve("result.json"))) {
       throw failed("the VM ended before it was done", console);
     }
     String result = Files.readString(work.resolve("result.json"));
@@ -255,14 +260,14 @@ public record Bake(BaseImage parent, Set<String> packages, Object apt, int gib, 
       throw failed("cloud-init says " + Visible.line(result.strip()), console);
     }
     // a name that others provide is installed, too, and is not to be asked for again
-    Set<String> installed = new TreeSet<>(Files.readAllLines(work.resolve(PACKAGES)));
+    Set<String> installed = new TreeSet<>(Files.readAllLines(work.resolve(Image.PACKAGES)));
     installed.addAll(packages);
-    Files.write(work.resolve(PACKAGES), installed);
-    Path arguments = work.resolve(ARGUMENTS);
+    Files.write(work.resolve(Image.PACKAGES), installed);
+    Path arguments = work.resolve(Image.ARGUMENTS);
     boolean kernel =
         Files.exists(arguments)
-            && Files.exists(work.resolve(VMLINUZ))
-            && Files.exists(work.resolve(INITRD))
+            && Files.exists(work.resolve(Image.VMLINUZ))
+            && Files.exists(work.resolve(Image.INITRD))
             && Files.readString(arguments).matches("root=[\\w=./:,-]+( [\\w=./:,-]+)* ?");
     if (!kernel) { // then nodes boot by the image's own boot loader
       Files.deleteIfExists(arguments);

@@ -19,6 +19,7 @@ import lib.Meter;
 import lib.Problem;
 import lib.Terminal;
 import lib.Wait;
+import lib.qemu.Digest;
 
 /**
  * Fetches a file of a known digest. What has come so far stays in a file beside its place, so that

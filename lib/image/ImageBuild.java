@@ -19,7 +19,9 @@ import lib.Terminal;
 import lib.cluster.Host;
 import lib.cluster.ImageSource;
 import lib.host.Tool;
+import lib.qemu.Digest;
 import lib.qemu.Image;
+import lib.seed.RecipeFiles;
 
 /**
  * Makes the image {@code debian-built} of the host's own package sources.
@@ -81,9 +83,10 @@ public record ImageBuild(Host.Arch arch, String suite, Set<String> packages) imp
   @Override
   public Image expected(Path folder) {
     Image.Kernel kernel =
-        new Image.Kernel(folder.resolve(VMLINUZ), folder.resolve(INITRD), DebianBuilt.ARGUMENTS);
+        new Image.Kernel(
+            folder.resolve(Image.VMLINUZ), folder.resolve(Image.INITRD), DebianBuilt.ARGUMENTS);
     return new Image(
-        name(), folder.resolve(DISK), DebianBuilt.BYTES, packages, Optional.of(kernel));
+        name(), folder.resolve(Image.DISK), DebianBuilt.BYTES, packages, Optional.of(kernel));
   }
 
   @Override
@@ -129,7 +132,7 @@ public record ImageBuild(Host.Arch arch, String suite, Set<String> packages) imp
     }
     String sources = String.join("\n", recipe.sources()) + "\n";
     actions.add(new Plan.Write(work.resolve("sources.list"), sources, false));
-    actions.add(new Plan.Write(work.resolve(ARGUMENTS), DebianBuilt.ARGUMENTS + "\n", false));
+    actions.add(new Plan.Write(work.resolve(Image.ARGUMENTS), DebianBuilt.ARGUMENTS + "\n", false));
     actions.add(new Plan.Write(work.resolve("partitions"), recipe.partitions(), false));
     new Plan(actions).run();
   }

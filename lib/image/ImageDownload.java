@@ -80,9 +80,9 @@ public record ImageDownload(String name, URI url, String sha256) implements Imag
     QemuImg image = inspect(part);
     try {
       if (image.format().equals("qcow2")) {
-        Files.move(part, work.resolve(DISK), StandardCopyOption.ATOMIC_MOVE);
+        Files.move(part, work.resolve(Image.DISK), StandardCopyOption.ATOMIC_MOVE);
       } else {
-        Argv convert = QemuImg.convert(image.format(), part, work.resolve(DISK));
+        Argv convert = QemuImg.convert(image.format(), part, work.resolve(Image.DISK));
         Commands.run(convert, Duration.ofMinutes(30), line -> {}).orProblem();
         Files.delete(part);
       }
@@ -132,11 +132,11 @@ public record ImageDownload(String name, URI url, String sha256) implements Imag
             .add(url.toString())
             .toShell(),
         "# its SHA-256 must be the one " + digest,
-        Argv.of("mv", part.toString(), work.resolve(DISK).toString()).toShell());
+        Argv.of("mv", part.toString(), work.resolve(Image.DISK).toString()).toShell());
   }
 
   @Override
   public Image expected(Path folder) {
-    return new Image(name, folder.resolve(DISK), 0, Set.of(), Optional.empty());
+    return new Image(name, folder.resolve(Image.DISK), 0, Set.of(), Optional.empty());
   }
 }

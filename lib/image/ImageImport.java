@@ -14,6 +14,7 @@ import lib.Commands;
 import lib.Problem;
 import lib.Terminal;
 import lib.host.Tool;
+import lib.qemu.Digest;
 import lib.qemu.Image;
 import lib.qemu.QemuImg;
 
@@ -65,19 +66,23 @@ public record ImageImport(String name, Path file) implements ImageMaker {
 
   @Override
   public void make(Path work, Terminal terminal, boolean yes) {
-    Argv convert = QemuImg.convert(QemuImg.inspect(file).format(), file, work.resolve(DISK));
+    Argv convert = QemuImg.convert(QemuImg.inspect(file).format(), file, work.resolve(Image.DISK));
     Commands.run(convert, Duration.ofMinutes(30), line -> {}).orProblem();
   }
 
   @Override
   public List<String> describe(Path work) {
     return List.of(
-        QemuImg.convert(QemuImg.inspect(file).format(), file, work.resolve(DISK)).toShell());
+        QemuImg.convert(QemuImg.inspect(file).format(), file, work.resolve(Image.DISK)).toShell());
   }
 
   @Override
   public Image expected(Path folder) {
     return new Image(
-        name, folder.resolve(DISK), QemuImg.inspect(file).bytes(), Set.of(), Optional.empty());
+        name,
+        folder.resolve(Image.DISK),
+        QemuImg.inspect(file).bytes(),
+        Set.of(),
+        Optional.empty());
   }
 }

@@ -10,23 +10,6 @@ import lib.qemu.QemuImg;
 
 /** One way to make a base image; {@link ImageStore} keeps what it makes. */
 public interface ImageMaker {
-  /** What a maker leaves in its folder: the disk, a qcow2 file. */
-  String DISK = "disk.qcow2";
-
-  /** Optional: a kernel for direct boot, its initial RAM disk, and its command line. */
-  String VMLINUZ = "vmlinuz";
-
-  String INITRD = "initrd.img";
-  String ARGUMENTS = "arguments";
-
-  /** Optional: the names of the packages in it, a line each. */
-  String PACKAGES = "packages";
-
-  /** Of a template, whose disk is an overlay of its parent's: its memory and its devices' state. */
-  String MEMORY = "memory";
-
-  String DEVICES = "devices";
-
   /** {@return what the user calls the image} */
   String name();
 
@@ -56,7 +39,7 @@ public interface ImageMaker {
    * @throws Problem if the disk is damaged or refers to other files
    */
   default long bytes(Path work) {
-    return QemuImg.inspect(work.resolve(DISK)).bytes();
+    return QemuImg.inspect(work.resolve(Image.DISK)).bytes();
   }
 
   /** {@return what {@link #make} would run or do, a line each: commands, and comments with #} */

@@ -2,8 +2,6 @@
 package lib.image;
 
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.List;
 import java.util.Optional;
 import lib.Problem;
 import lib.cluster.Cluster;
@@ -53,18 +51,5 @@ public final class ImageOptions {
   /** {@return whether the roles' packages may be baked into the image} */
   public boolean bake() {
     return !noBake;
-  }
-
-  /** {@return the words of a command line without these options} */
-  public static List<String> without(List<String> words) {
-    List<String> left = new ArrayList<>();
-    for (int i = 0; i < words.size(); i++) {
-      if (words.get(i).equals("--image")) {
-        i++; // and what it is
-      } else if (!words.get(i).startsWith("--image=") && !words.get(i).equals("--no-bake")) {
-        left.add(words.get(i));
-      }
-    }
-    return left;
   }
 }

@@ -15,6 +15,8 @@ import lib.cluster.ImageSource;
 import lib.cluster.Role;
 import lib.host.Probe;
 import lib.host.Tool;
+import lib.qemu.BaseImage;
+import lib.qemu.Basis;
 import lib.qemu.Image;
 import lib.seed.RoleFiles;
 import lib.state.Options;
@@ -192,11 +194,11 @@ public final class Images {
 
   /** Whether the choice is made already. */
   private boolean hasDisks() {
-    return BaseImage.isNeeded(options.layout());
+    return new Basis(options.layout()).isNeeded();
   }
 
   private Optional<BaseImage> current() {
-    Optional<BaseImage> current = BaseImage.of(options.layout());
+    Optional<BaseImage> current = new Basis(options.layout()).current();
     Optional<ImageSource> insisted = wishes.insisted(cluster);
     if (current.isPresent() && insisted.isPresent() && !is(current.get(), insisted.get())) {
       throw new Problem(

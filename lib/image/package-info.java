@@ -1,7 +1,5 @@
 //SOURCES Bake.java
-//SOURCES BaseImage.java
 //SOURCES DebianBuilt.java
-//SOURCES Digest.java
 //SOURCES Download.java
 //SOURCES ImageBuild.java
 //SOURCES ImageDownload.java
@@ -10,13 +8,11 @@
 //SOURCES ImageOptions.java
 //SOURCES ImageStore.java
 //SOURCES Images.java
-//SOURCES RecipeFiles.java
 //SOURCES WebProxy.java
 //FILES image/after.sh=../../image/after.sh
 //FILES image/bake.sh=../../image/bake.sh
 //FILES image/before.sh=../../image/before.sh
 //FILES image/boot.sh=../../image/boot.sh
-//FILES image/fork.py=../../image/fork.py
 //FILES image/grub.cfg=../../image/grub.cfg
 
 /** The base image: choosing it, getting or making it, and keeping it. */

@@ -1,4 +1,5 @@
 //SOURCES EthernetSwitch.java
+//SOURCES Forward.java
 //SOURCES LanPort.java
 //SOURCES LanSwitch.java
 

@@ -21,6 +21,22 @@ public record Image(
     Set<String> packages,
     Optional<Kernel> kernel,
     Optional<Memory> memory) {
+  /** In the folder of an image: the disk, a qcow2 file. */
+  public static final String DISK = "disk.qcow2";
+
+  /** Optional: a kernel for direct boot, its initial RAM disk, and its command line. */
+  public static final String VMLINUZ = "vmlinuz";
+
+  public static final String INITRD = "initrd.img";
+  public static final String ARGUMENTS = "arguments";
+
+  /** Optional: the names of the packages in it, a line each. */
+  public static final String PACKAGES = "packages";
+
+  /** Of a template, whose disk is an overlay of its parent's: its memory and its devices' state. */
+  public static final String MEMORY = "memory";
+
+  public static final String DEVICES = "devices";
 
   /** An image without a memory. */
   public Image(String name, Path disk, long bytes, Set<String> packages, Optional<Kernel> kernel) {

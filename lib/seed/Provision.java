@@ -7,26 +7,39 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.TreeMap;
 import java.util.UUID;
 import lib.Argv;
+import lib.Each;
+import lib.Lock;
 import lib.Plan;
 import lib.Problem;
+import lib.Terminal;
 import lib.Yaml;
 import lib.cluster.Cluster;
 import lib.cluster.Host;
 import lib.cluster.Network;
 import lib.cluster.Node;
 import lib.cluster.Role;
+import lib.qemu.BaseImage;
+import lib.qemu.Basis;
 import lib.qemu.Boot;
 import lib.qemu.ConsoleLog;
 import lib.qemu.Disk;
 import lib.qemu.Image;
 import lib.qemu.Qemu;
+import lib.state.CacheFolder;
+import lib.state.ClusterRecord;
+import lib.state.HostFacts;
 import lib.state.Layout;
+import lib.state.Marker;
+import lib.state.Options;
 import lib.state.SshKey;
+import lib.state.StateFolder;
 import lib.vm.SavedState;
+import lib.vm.Suspension;
 import lib.vm.Vm;
 
 /**
@@ -35,7 +48,30 @@ import lib.vm.Vm;
  * @param roles the tree of {@code cloud-init/ROLE.yaml} for each role
  */
 public record Provision(
-    Cluster cluster, Host host, Layout layout, Image image, Boot boot, Map<Role, Yaml> roles) {
+    Cluster cluster,
+    HostFacts facts,
+    Layout layout,
+    Image image,
+    Boot boot,
+    Map<Role, Yaml> roles) {
+
+  /**
+   * {@return what makes the files of a cluster's nodes; says how they boot}
+   *
+   * @throws Problem if a role's file is faulty, or the image can't be booted here as configured
+   */
+  public static Provision of(
+      Options options, Cluster cluster, HostFacts facts, Image image, Terminal terminal) {
+    Map<Role, Yaml> roles = RoleFiles.read(options.base());
+    Boot boot = Boot.choose(cluster.boot(), facts.host(), image);
+    String line = "boot         %s: %s".formatted(boot.word(), boot.reason());
+    terminal.line((options.dryRun() ? "# " : "") + line);
+    return new Provision(cluster, facts, options.layout(), image, boot, roles);
+  }
+
+  private Host host() {
+    return facts.host();
+  }
 
   /** {@return what must be there first: private folders, login key, a host key for each node} */
   public static Plan keys(Cluster cluster, Layout layout) {
@@ -51,8 +87,8 @@ public record Provision(
     return new Plan(actions);
   }
 
-  private static Plan.MakeKey key(Path file, String comment) {
-    return new Plan.MakeKey(file, part -> SshKey.generate(part, comment));
+  private static Plan.Make key(Path file, String comment) {
+    return new Plan.Make(file, part -> SshKey.generate(part, comment), false);
   }
 
   /**
@@ -63,18 +99,88 @@ public record Provision(
   public static Plan ssh(Cluster cluster, List<Node> nodes, Layout layout) {
     Map<Node, SshKey> keys = new LinkedHashMap<>();
     nodes.forEach(node -> keys.put(node, key(layout.node(node).hostKey())));
-    return new Plan(
-        List.of(
-            new Plan.Write(layout.knownHosts(), SshConfig.knownHosts(nodes, keys), false),
-            new Plan.Write(layout.sshConfig(), SshConfig.config(cluster, nodes, layout), false),
-            cluster.network() instanceof Network.User
-                ? new Plan.Write(layout.forward(), Forward.script(cluster, layout), true)
-                : new Plan.Write(layout.hosts(), cluster.hosts(), false)));
+    List<Plan.Action> actions = new ArrayList<>();
+    actions.add(new Plan.Write(layout.knownHosts(), SshConfig.knownHosts(nodes, keys), false));
+    actions.add(
+        new Plan.Write(layout.sshConfig(), SshConfig.config(cluster, nodes, layout), false));
+    if (!(cluster.network() instanceof Network.User)) {
+      actions.add(new Plan.Write(layout.hosts(), cluster.hosts(), false));
+    }
+    return new Plan(actions);
+  }
+
+  /** Makes what all nodes share: private folders, keys, and the files of {@link #ssh}. */
+  public void makeShared() {
+    StateFolder.claimRuntime(layout);
+    keys(cluster, layout).run();
+    ssh(cluster, ClusterRecord.wished(cluster, layout), layout).run();
+  }
+
+  /** {@return whether a node has its disk already} */
+  public boolean hasDisk(Node node) {
+    return Files.exists(layout.node(node).disk());
+  }
+
+  /**
+   * {@return the template that a node could be forked from; nothing if its role's file has work
+   * that each node does for itself}
+   */
+  public Optional<Template> template(Node node, BaseImage base) {
+    Yaml role = roles.get(node.role());
+    return Identity.ownWork(role).isEmpty()
+        ? Optional.of(Template.of(base, cluster, node, role, facts, boot))
+        : Optional.empty();
+  }
+
+  /**
+   * Makes the files of nodes whose QEMU is about to start, and records them.
+   *
+   * @param base the image that their disks are based on
+   * @param templates what nodes without a disk are forked from, by role
+   * @param config the cluster file as the record names it
+   * @throws Problem if the image was damaged, or a saved state does not fit any more; nothing was
+   *     made then
+   */
+  public synchronized void make(
+      List<Node> starting,
+      BaseImage base,
+      Map<Role, BaseImage> templates,
+      String config,
+      Terminal terminal) {
+    List<Node> fresh = starting.stream().filter(node -> !hasDisk(node)).toList();
+    VirtualIp.missing(cluster, fresh, roles).forEach(terminal::line);
+    Suspension.ready(starting, layout, this::command, host(), facts.qemu());
+    try (Lock images = CacheFolder.lock("images", terminal); // nobody removes them meanwhile
+        Lock forks = CacheFolder.lock("templates", terminal)) {
+      Basis basis = new Basis(layout);
+      basis.use(base);
+      ClusterRecord.add(cluster, layout, config, starting, base.folder().toString());
+      fresh.stream()
+          .map(node -> templates.get(node.role()))
+          .filter(Objects::nonNull)
+          .distinct()
+          .forEach(basis::useTemplate);
+      Each.run(
+          starting,
+          node ->
+              files(node, Optional.ofNullable(templates.get(node.role())).map(BaseImage::image))
+                  .run());
+    }
+  }
+
+  /** {@return what all this would do, as shell commands and comments} */
+  public List<String> describe(List<Node> starting) {
+    List<String> lines = new ArrayList<>();
+    lines.add("# marks %s as made by kubenet: %s".formatted(layout.state(), Marker.FILE));
+    lines.addAll(keys(cluster, layout).toShell());
+    lines.addAll(ssh(cluster, cluster.nodes(), layout).toShell());
+    starting.forEach(node -> lines.addAll(files(node, Optional.empty()).toShell()));
+    return lines;
   }
 
   /** {@return the QEMU command of a node} */
   public Argv command(Node node) {
-    return Qemu.command(node, host, cluster.network(), boot, layout);
+    return Qemu.command(node, host(), cluster.network(), boot, layout);
   }
 
   /**
@@ -112,10 +218,10 @@ public record Provision(
   }
 
   /** {@return what gives a guest copies of its own of the files that it boots by} */
-  public static List<Plan.Copy> copies(Boot boot, Layout.Files files) {
+  public static List<Plan.Make> copies(Boot boot, Layout.Files files) {
     return new TreeMap<>(boot.copies(files))
         .entrySet().stream()
-            .map(copy -> new Plan.Copy(copy.getValue(), copy.getKey(), boot.copySize()))
+            .map(copy -> Plan.Make.copy(copy.getValue(), copy.getKey(), boot.copySize()))
             .toList();
   }
 
@@ -168,7 +274,7 @@ public record Provision(
     contents.forEach((path, content) -> actions.add(new Plan.Write(path, content, false)));
     actions.add(
         new Plan.Make(
-            files.seed(), iso -> Disk.seed(host.os(), folder, iso), true, Disk.SEED_BYTES));
+            files.seed(), iso -> Disk.seed(host().os(), folder, iso), true, Disk.SEED_BYTES));
     return actions;
   }
 
@@ -185,7 +291,7 @@ public record Provision(
 
   private String fork(Node node, Image.Memory from) {
     return SavedState.incoming(
-        from.devices(), Qemu.memory(host, node.size(), from.memory(), false));
+        from.devices(), Qemu.memory(host(), node.size(), from.memory(), false));
   }
 
   private String launchScript(Node node) {

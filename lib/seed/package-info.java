@@ -1,13 +1,15 @@
 //SOURCES CloudInit.java
-//SOURCES Forward.java
 //SOURCES Identity.java
 //SOURCES Provision.java
+//SOURCES RecipeFiles.java
 //SOURCES RoleFiles.java
 //SOURCES SshConfig.java
+//SOURCES Template.java
 //SOURCES VirtualIp.java
 //FILES cloud-init/gateway.yaml=../../cloud-init/gateway.yaml
 //FILES cloud-init/control.yaml=../../cloud-init/control.yaml
 //FILES cloud-init/worker.yaml=../../cloud-init/worker.yaml
+//FILES image/fork.py=../../image/fork.py
 
 /**
  * What a node boots from: its seed for cloud-init, its disk, its launch script, and the files by

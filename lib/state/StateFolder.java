@@ -12,6 +12,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.UUID;
+import lib.Lock;
 import lib.Plan;
 import lib.Problem;
 import lib.Visible;
@@ -132,6 +133,16 @@ public final class StateFolder {
     new Plan.Write(layout.version(), Layout.VERSION + "\n", false).run();
   }
 
+  /**
+   * {@return the lock that keeps other commands from changing the cluster; the folder is claimed}
+   *
+   * @throws Problem as {@link #claim}, or if another command holds it
+   */
+  public static Lock lock(Layout layout) {
+    claim(layout);
+    return Lock.take(layout.lock());
+  }
+
   /** {@return the marker that the folder should have} */
   private static Marker marker(Layout layout) {
     Optional<Marker> found =
@@ -172,14 +183,9 @@ public final class StateFolder {
   }
 
   private static boolean holdsOnlySockets(Path runtime) {
-    if (!Files.isDirectory(runtime)) {
-      return false;
-    }
-    try (var files = Files.list(runtime)) {
-      return files.allMatch(
-          file -> file.getFileName().toString().matches("[a-z0-9]+\\.(qmp|qmp\\.save|socket)"));
-    } catch (IOException e) {
-      throw new Problem("cannot look into " + runtime + ": " + e.getMessage(), "remove it", e);
-    }
+    return Files.isDirectory(runtime)
+        && Layout.list(runtime).stream()
+            .map(file -> file.getFileName().toString())
+            .allMatch(name -> name.matches("[a-z0-9]+\\.(qmp|qmp\\.save|socket)"));
   }
 }

@@ -1,5 +1,6 @@
 //SOURCES CacheFolder.java
 //SOURCES ClusterRecord.java
+//SOURCES HostFacts.java
 //SOURCES Layout.java
 //SOURCES Marker.java
 //SOURCES Options.java

@@ -305,21 +305,15 @@ public record SnapshotSet(Layout layout, String name) {
       return List.of(
           new Problem("snapshot %s has lost %s".formatted(name, memory), "nothing was changed"));
     }
-    try {
-      Optional<Suspension.Facts> facts = Suspension.Facts.read(facts(node.name()));
-      String disk = Vm.of(node, layout).instance().orElse("");
-      List<String> misfits =
-          facts.isPresent() ? facts.get().misfits(node, memory, disk) : List.of();
-      return misfits.stream()
-          .map(
-              fact ->
-                  new Problem(
-                      "%s: its memory in snapshot %s %s".formatted(node.name(), name, fact),
-                      "nothing was changed; undo the change in cluster.yaml, then try again"))
-          .toList();
-    } catch (IOException e) {
-      throw failed("read", memory, e);
-    }
+    String disk = Vm.of(node, layout).instance().orElse("");
+    return Suspension.Facts.read(facts(node.name())).stream()
+        .flatMap(facts -> facts.misfits(node, memory, disk).stream())
+        .map(
+            fact ->
+                new Problem(
+                    "%s: its memory in snapshot %s %s".formatted(node.name(), name, fact),
+                    "nothing was changed; undo the change in cluster.yaml, then try again"))
+        .toList();
   }
 
   private boolean isOnDisk(Node node) {

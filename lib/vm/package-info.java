@@ -1,6 +1,8 @@
 //SOURCES Abandoned.java
 //SOURCES Changes.java
+//SOURCES Checks.java
 //SOURCES Qmp.java
+//SOURCES Resumption.java
 //SOURCES SavedState.java
 //SOURCES Stall.java
 //SOURCES Suspension.java

@@ -10,7 +10,6 @@
 //SOURCES ../../lib/qemu/package-info.java    // QEMU commands as values
 //SOURCES ../../lib/seed/package-info.java    // a node's files
 //SOURCES ../../lib/host/package-info.java    // checks of this machine
-//SOURCES ../../lib/lan/package-info.java     // the switch between the nodes
 //SOURCES ../../lib/image/package-info.java   // the base image
 //FILES image/before.sh=plain/before.sh
 //FILES image/after.sh=plain/after.sh

@@ -8,8 +8,6 @@
 //SOURCES ../../lib/package-info.java         // what any script could use
 //SOURCES ../../lib/cluster/package-info.java // nodes, networks, cluster.yaml
 //SOURCES ../../lib/state/package-info.java   // the folders, and what they hold
-//SOURCES ../../lib/vm/package-info.java      // the life of one QEMU
-//SOURCES ../../lib/lan/package-info.java     // the switch between the nodes
 //RUNTIME_OPTIONS -Xmx512m
 
 import java.io.IOException;

@@ -1,4 +1,4 @@
-package lib.seed;
+package lib.lan;
 
 import lib.Argv;
 import lib.cluster.Cluster;

@@ -1,4 +1,4 @@
-package lib.image;
+package lib.seed;
 
 import java.io.IOException;
 import java.io.InputStream;

@@ -1,0 +1,213 @@
+package lib.fork;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.TimeUnit;
+import lib.Argv;
+import lib.Commands;
+import lib.Plan;
+import lib.Problem;
+import lib.Terminal;
+import lib.Visible;
+import lib.Wait;
+import lib.cluster.Host;
+import lib.host.Tool;
+import lib.image.Bake;
+import lib.image.ImageMaker;
+import lib.qemu.BaseImage;
+import lib.qemu.Disk;
+import lib.qemu.Image;
+import lib.seed.Provision;
+import lib.seed.Template;
+import lib.state.Layout;
+import lib.vm.Qmp;
+import lib.vm.SavedState;
+import lib.vm.Vm;
+
+/**
+ * Makes a template, or a held boot: a throwaway VM that runs until its guest says that it can be
+ * saved; then its disk, its memory and its devices' state are files.
+ *
+ * @param template what is made
+ * @param held the boot that it goes on from; nothing if it boots from the start
+ */
+public record TemplateMaker(Template template, Optional<BaseImage> held) implements ImageMaker {
+  private static final String SAYS = "kubenet-fork: ";
+  private static final Duration COPY = Duration.ofMinutes(10);
+  private static final Duration ANSWER = Duration.ofSeconds(10);
+
+  @Override
+  public String name() {
+    return template.name();
+  }
+
+  @Override
+  public String key() {
+    return template.key();
+  }
+
+  @Override
+  public String parentDigest() {
+    return template.parent().digest();
+  }
+
+  @Override
+  public List<Tool> tools() {
+    Host host = template.host();
+    return List.of(Tool.qemu(host.arch()), Tool.isoMaker(host.os()), Tool.QEMU_IMG);
+  }
+
+  @Override
+  public long bytes(Path work) {
+    return template.bytes();
+  }
+
+  @Override
+  public Image expected(Path folder) {
+    return new Image(
+        name(),
+        folder.resolve(Image.DISK),
+        template.bytes(),
+        template.parent().image().packages(),
+        Optional.empty());
+  }
+
+  /** Its files are a VM's; then its memory and its devices' state are saved. */
+  @Override
+  public List<String> describe(Path work) {
+    List<String> lines = new ArrayList<>(List.of("# makes the " + name()));
+    lines.addAll(prepare(work).toShell());
+    lines.add(template.qemu(files(work), work.resolve(Image.MEMORY)).toShellLines());
+    return lines;
+  }
+
+  private static Layout.Files files(Path work) {
+    return new Layout.Files(work.resolve("vm"), Layout.of(work).runtime().resolve("template.qmp"));
+  }
+
+  /** The files of a VM; of a boot that was held, its disk is a copy. */
+  private Plan prepare(Path work) {
+    Layout.Files files = files(work);
+    List<Plan.Action> actions = new ArrayList<>();
+    actions.add(new Plan.Folder(files.folder()));
+    actions.add(new Plan.Folder(files.seedFolder()));
+    template
+        .seed()
+        .forEach(
+            (name, text) ->
+                actions.add(new Plan.Write(files.seedFolder().resolve(name), text, false)));
+    actions.add(
+        new Plan.Make(
+            files.seed(),
+            iso -> Disk.seed(template.host().os(), files.seedFolder(), iso),
+            true,
+            Disk.SEED_BYTES));
+    if (held.isPresent()) {
+      actions.add(Plan.Make.copy(held.get().disk(), files.disk(), 0));
+    } else {
+      int gib = template.node().size().diskGiB();
+      actions.add(
+          new Plan.Make(
+              files.disk(), disk -> Disk.overlay(template.parent().image(), disk, gib), true));
+    }
+    actions.addAll(Provision.copies(template.boot(), files));
+    return new Plan(actions);
+  }
+
+  /**
+   * Runs it and saves it.
+   *
+   * @throws Problem with what the guest said at last, if it is another
+   */
+  @Override
+  public void make(Path work, Terminal terminal, boolean yes) {
+    Layout.Files files = files(work);
+    new Plan.Folder(Layout.of(work).runtime()).run();
+    prepare(work).run();
+    Argv command = template.qemu(files, work.resolve(Image.MEMORY));
+    if (held.isPresent()) {
+      Image.Memory from = held.get().image().memory().orElseThrow();
+      // by a program that keeps holes: most of it was never touched
+      Argv copy = Argv.of("cp", from.memory().toString(), work.resolve(Image.MEMORY).toString());
+      Commands.run(copy, COPY, files.folder().resolve("errors")).orProblem();
+      command = SavedState.incomingTo(from.devices(), command);
+    }
+    Path errors = files.folder().resolve("errors");
+    Process process = Commands.start(command, errors);
+    try {
+      if (held.isPresent()) {
+        Vm vm = new Vm(template.node(), files);
+        Wait.until(ANSWER, () -> vm.status().isPresent() || !process.isAlive());
+        resume(vm, errors);
+      }
+      String said = awaitWord(process, files);
+      if (!said.startsWith(template.last())) {
+        throw failed(said.isEmpty() ? Commands.tail(errors, 3) : said, files);
+      }
+      try (Qmp qmp = Qmp.connect(files.qmp(), ANSWER)) {
+        // QEMU's user network has a state of its own, which a node's network may not take
+        qmp.execute("netdev_del", Map.of("id", template.nics().get(0).id()));
+      }
+      SavedState.save(files.qmp(), work.resolve(Image.DEVICES));
+      try (Qmp qmp = Qmp.connect(files.qmp(), ANSWER)) {
+        qmp.execute("quit");
+      }
+      process.waitFor(30, TimeUnit.SECONDS);
+      Files.move(files.disk(), work.resolve(Image.DISK));
+      Files.setPosixFilePermissions(
+          work.resolve(Image.MEMORY), PosixFilePermissions.fromString("rw-------"));
+      Commands.run(Argv.of("rm", "-r", Argv.word(files.folder()))).orProblem();
+    } catch (IOException e) {
+      throw failed(e.getMessage(), files);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new Problem("interrupted", "run the same again", e);
+    } finally {
+      process.destroyForcibly();
+    }
+  }
+
+  private void resume(Vm vm, Path errors) {
+    try {
+      vm.resume();
+    } catch (Problem e) {
+      throw failed("its held boot can't go on: " + Commands.tail(errors, 3), vm.files());
+    }
+  }
+
+  /** What the guest says at last; empty if it does not. */
+  private String awaitWord(Process process, Layout.Files files) {
+    Duration within = template.host().emulates() ? template.limit() : template.limit().dividedBy(5);
+    return Wait.until(
+            within,
+            Duration.ofMillis(100),
+            () -> {
+              Optional<String> said = said(files.console());
+              return said.isPresent() || process.isAlive() ? said : Optional.of("");
+            })
+        .orElse("nothing within %d s".formatted(within.toSeconds()));
+  }
+
+  private static Optional<String> said(Path console) {
+    return Commands.tail(console, 50)
+        .lines()
+        .filter(line -> line.contains(SAYS))
+        .map(line -> line.substring(line.indexOf(SAYS) + SAYS.length()))
+        .findFirst();
+  }
+
+  private Problem failed(String fact, Layout.Files files) {
+    Path console = Layout.cache().resolve("template-console.log");
+    Bake.keep(files.console(), console); // the folder goes
+    return new Problem(
+        "no %s: %s".formatted(name(), Visible.line(fact)),
+        "its console is in " + console + "; --cold boots each node from the start");
+  }
+}

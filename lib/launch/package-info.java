@@ -1,4 +1,0 @@
-//SOURCES Launch.java
-
-/** What the scripts that launch share. */
-package lib.launch;
