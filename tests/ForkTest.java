@@ -84,6 +84,8 @@ class ForkTest {
   void bothAreForkedAndReady() {
     assertThat(setup.exit()).as(setup.err() + setup.out()).isZero();
     assertThat(setup.out()).contains("2 of 2 nodes are ready");
+    // their role's file is as people had it before the virtual IP stood there
+    assertThat(setup.out()).contains("control: new nodes have no part in the virtual IP");
     for (Node node : nodes()) {
       Argv info = Argv.of("qemu-img", "info", "-U", real.layout().node(node).disk().toString());
       assertThat(Commands.run(info).out()).contains(Layout.cache() + "/templates/control-");
