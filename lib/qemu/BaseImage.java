@@ -237,7 +237,7 @@ public record BaseImage(Path folder, Facts facts) {
   private static String sha256(Path file) throws IOException {
     Argv command = Argv.of("sha256sum", "--binary", Argv.word(file));
     return Commands.find("sha256sum").isPresent()
-        ? Commands.run(command, LIMIT, line -> {})
+        ? Commands.run(command, LIMIT)
             .orProblem()
             .out()
             .replaceFirst("(?s)^\\\\?([0-9a-f]{64}) .*", "$1")

@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.nio.file.attribute.BasicFileAttributes;
+import java.util.List;
 import java.util.Optional;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
@@ -180,6 +181,18 @@ public record Layout(Path state, Path runtime) {
       return images.anyMatch(image -> java.nio.file.Files.exists(image.resolve("image.json")));
     } catch (IOException e) {
       return false; // it is not there, or not this user's
+    }
+  }
+
+  /** {@return what is in a folder, sorted; nothing if it is no folder} */
+  public static List<Path> list(Path folder) {
+    if (!java.nio.file.Files.isDirectory(folder)) {
+      return List.of();
+    }
+    try (Stream<Path> files = java.nio.file.Files.list(folder)) {
+      return files.sorted().toList();
+    } catch (IOException e) {
+      throw new Problem("cannot look into " + folder + ": " + e.getMessage(), "check its owner", e);
     }
   }
 
