@@ -21,8 +21,6 @@
 //SOURCES lib/fork/package-info.java    // templates
 //RUNTIME_OPTIONS -Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1
 
-import java.io.OutputStream;
-import java.io.PrintStream;
 import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.List;
@@ -30,7 +28,6 @@ import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.function.Consumer;
 import lib.Lock;
-import lib.Problem;
 import lib.Terminal;
 import lib.cluster.Cluster;
 import lib.cluster.Node;
@@ -98,12 +95,15 @@ class LaunchAll implements Callable<Integer> {
     Layout layout = options.layout();
     options.existing(layout); // whose nodes they are
     Changes.refuse(cluster, layout, options.file());
-    VmSession session = VmSession.of(cluster, layout, terminal);
     Lan lan = new Lan(options);
     PrepareImage step = new PrepareImage(options, image);
     if (!options.dryRun()) {
       Checks.beforeLaunch(
-          cluster, nodes, layout, () -> Tool.TMUX.isPresent() && session.forwards(), terminal);
+          cluster,
+          nodes,
+          layout,
+          () -> Tool.TMUX.isPresent() && VmSession.of(cluster, layout, terminal).forwards(),
+          terminal);
       List<Tool> tools = new ArrayList<>(CheckHost.tools());
       tools.addAll(step.tools(cluster, terminal));
       Preflight.tools(terminal, options.yes(), tools);
@@ -117,13 +117,14 @@ class LaunchAll implements Callable<Integer> {
       if (Lan.isOurs(cluster)) {
         lan.describe(cluster, layout, terminal);
       }
-      session
+      VmSession.of(cluster, layout, terminal)
           .commands(nodes, layout, queued, Lan.isOurs(cluster))
           .forEach(command -> terminal.line(command.toShell()));
       return 0;
     }
     BaseImage base = prepared.choice().base().orElseThrow();
-    try (Lock lock = StateFolder.lock(layout)) {
+    try (Lock lock = StateFolder.lock(layout)) { // from here on the folder has its id
+      VmSession session = VmSession.of(cluster, layout, terminal);
       List<Node> starting = new ArrayList<>(nodes);
       starting.removeIf(node -> Vm.of(node, layout).alive());
       if (starting.size() < nodes.size()) {
@@ -171,22 +172,15 @@ class LaunchAll implements Callable<Integer> {
     later.forEach(node -> roles.computeIfAbsent(node.role(), role -> new ArrayList<>()).add(node));
     List<Admission.Later> forks = new ArrayList<>();
     roles.forEach(
-        (role, nodes) ->
-            forks.add(
-                new Admission.Later(
-                    nodes,
-                    () -> {
-                      try {
-                        Terminal quiet =
-                            Terminal.plain(new PrintStream(OutputStream.nullOutputStream()));
-                        templates.make(role, quiet);
-                      } catch (Problem problem) {
-                        terminal.line(
-                            role.word() + ": each boots from the start: " + problem.getMessage());
-                      }
-                      make.accept(nodes);
-                      nodes.forEach(start);
-                    })));
+        (role, nodes) -> {
+          Runnable first =
+              () -> {
+                templates.attempt(role, terminal);
+                make.accept(nodes);
+                nodes.forEach(start);
+              };
+          forks.add(new Admission.Later(nodes, first));
+        });
     return forks;
   }
 }

@@ -26,6 +26,7 @@ import lib.cluster.Role;
 import lib.cluster.VmnetWay;
 import lib.qemu.BaseImage;
 import lib.qemu.Basis;
+import lib.qemu.Image;
 import lib.seed.Provision;
 import lib.seed.Template;
 import lib.state.HostFacts;
@@ -85,6 +86,8 @@ class LaunchVm implements Callable<Integer> {
     }
     HostFacts facts = HostFacts.known();
     BaseImage base = Basis.known(layout);
+    terminal.line("image        %s in %s", base.facts().name(), base.folder());
+    terminal.line("accelerator  " + facts.accelerator());
     Provision files = Provision.of(options, cluster, facts, base.image(), terminal);
     Checks.beforeLaunch(cluster, List.of(node), layout, () -> true, terminal);
     Checks.lan(cluster, layout);
@@ -119,8 +122,10 @@ class LaunchVm implements Callable<Integer> {
 
   private void describe(Node node, Cluster cluster, Layout layout, Terminal terminal) {
     HostFacts facts = HostFacts.kept().orElseGet(HostFacts::assumed);
-    Provision files =
-        Provision.of(options, cluster, facts, Basis.chosenOrAssumed(cluster, layout), terminal);
+    Image image = Basis.chosenOrAssumed(cluster, layout);
+    terminal.line("# image        %s in %s", image.name(), image.disk().getParent());
+    terminal.line("# accelerator  " + facts.accelerator());
+    Provision files = Provision.of(options, cluster, facts, image, terminal);
     files.describe(List.of(node)).forEach(terminal::line);
     terminal.line(files.command(node).toShellLines());
   }

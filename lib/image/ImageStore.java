@@ -1,9 +1,16 @@
+//DEPS com.fasterxml.jackson.dataformat:jackson-dataformat-yaml:2.21.8
 package lib.image;
 
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.SerializationFeature;
 import java.io.IOException;
+import java.nio.channels.FileChannel;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
@@ -12,6 +19,7 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.TreeMap;
 import java.util.function.Predicate;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -26,8 +34,11 @@ import lib.cluster.Host;
 import lib.host.Preflight;
 import lib.qemu.BaseImage;
 import lib.qemu.Basis;
+import lib.qemu.Digest;
+import lib.qemu.Image;
 import lib.state.CacheFolder;
 import lib.state.Layout;
+import lib.state.Marker;
 import lib.vm.Abandoned;
 
 /**
@@ -38,6 +49,11 @@ import lib.vm.Abandoned;
  */
 public record ImageStore(Path folder) {
   private static final Duration LIMIT = Duration.ofMinutes(10);
+
+  /** The files of an image that have digests. Memory has none: it takes seconds to read. */
+  private static final List<String> SEALED =
+      List.of(
+          Image.DISK, Image.VMLINUZ, Image.INITRD, Image.ARGUMENTS, Image.PACKAGES, Image.DEVICES);
 
   /** {@return the store of this user} */
   public static ImageStore ofUser() {
@@ -90,14 +106,7 @@ public record ImageStore(Path folder) {
   }
 
   private List<Path> entries(Predicate<Path> wanted) {
-    if (!Files.isDirectory(folder)) {
-      return List.of();
-    }
-    try (Stream<Path> entries = Files.list(folder)) {
-      return entries.filter(wanted).sorted().toList();
-    } catch (IOException e) {
-      throw new Problem("cannot look into " + folder + ": " + e.getMessage(), "check its owner", e);
-    }
+    return Layout.list(folder).stream().filter(wanted).toList();
   }
 
   /** {@return the folder in which an image is made} */
@@ -105,22 +114,15 @@ public record ImageStore(Path folder) {
     return folder.resolve("." + key + ".part");
   }
 
-  /** {@return the lock that whoever bases a disk on an image or removes one holds, for moments} */
+  /** {@return the lock of {@link CacheFolder#lock}, of this store} */
   public Lock lock(Terminal terminal) {
-    return lock("lock", "waiting for another kubenet, which has the images locked", terminal);
+    return CacheFolder.lock(folder, terminal);
   }
 
   /** {@return the lock that whoever makes images holds, for minutes} */
   public Lock makingLock(Terminal terminal) {
-    return lock(Abandoned.MAKING, "waiting for another kubenet, which makes an image", terminal);
-  }
-
-  private Lock lock(String name, String waiting, Terminal terminal) {
-    if (folder.startsWith(Layout.cache())) {
-      CacheFolder.claim();
-    }
-    Plan.cacheFolder(folder);
-    return Lock.await(folder.resolve(name), () -> terminal.line(waiting));
+    String waiting = "waiting for another kubenet, which makes an image";
+    return CacheFolder.lock(folder, Abandoned.MAKING, () -> terminal.line(waiting));
   }
 
   /**
@@ -168,7 +170,7 @@ public record ImageStore(Path folder) {
       long seconds = (System.nanoTime() - start) / 1_000_000_000;
       String now = Instant.now().truncatedTo(ChronoUnit.SECONDS).toString();
       BaseImage sealed =
-          BaseImage.seal(
+          seal(
               work,
               new BaseImage.Facts(
                   maker.name(), arch.word(), now, seconds, bytes, maker.parentDigest(), Map.of()));
@@ -181,6 +183,32 @@ public record ImageStore(Path folder) {
       terminal.line("made %s, %d MiB, in %d s", place, Files.size(image.disk()) >> 20, seconds);
       return image;
     }
+  }
+
+  /**
+   * Writes down what a finished folder is, and makes its files unwritable.
+   *
+   * @param facts without digests, which are taken here
+   */
+  private static BaseImage seal(Path folder, BaseImage.Facts facts) throws IOException {
+    Map<String, String> digests = new TreeMap<>();
+    for (String name : SEALED) {
+      Path file = folder.resolve(name);
+      if (Files.isRegularFile(file, LinkOption.NOFOLLOW_LINKS)) {
+        try (FileChannel written = FileChannel.open(file, StandardOpenOption.WRITE)) {
+          written.force(true); // qemu-img leaves that to the system
+        }
+        digests.put(name, Digest.of(file));
+        Files.setPosixFilePermissions(file, PosixFilePermissions.fromString("r--------"));
+      }
+    }
+    BaseImage image = new BaseImage(folder, facts.with(digests));
+    ObjectMapper json = new ObjectMapper().enable(SerializationFeature.INDENT_OUTPUT);
+    String text = json.writeValueAsString(image.facts()) + "\n";
+    new Plan.Write(folder.resolve(BaseImage.FACTS), text, false).run();
+    Marker.of("image").putNew(folder);
+    image.remember();
+    return image;
   }
 
   /**

@@ -3,26 +3,17 @@ package lib.qemu;
 
 import com.fasterxml.jackson.annotation.JsonIgnoreProperties;
 import com.fasterxml.jackson.databind.ObjectMapper;
-import com.fasterxml.jackson.databind.SerializationFeature;
 import java.io.IOException;
-import java.nio.channels.FileChannel;
 import java.nio.file.Files;
-import java.nio.file.LinkOption;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
-import java.nio.file.attribute.PosixFilePermissions;
-import java.time.Duration;
 import java.util.HashSet;
-import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
 import lib.Argv;
-import lib.Commands;
 import lib.Plan;
 import lib.Problem;
-import lib.state.Marker;
 
 /**
  * A base image in the store: a folder with a disk that is only ever read, and {@code image.json},
@@ -32,10 +23,11 @@ import lib.state.Marker;
  * @param facts what {@code image.json} says
  */
 public record BaseImage(Path folder, Facts facts) {
-  private static final String FACTS = "image.json";
+  /** The name of the file that says what the image is. */
+  public static final String FACTS = "image.json";
+
   private static final String SEEN = "seen";
   private static final String MEMORY_SEEN = "memory-seen";
-  private static final Duration LIMIT = Duration.ofMinutes(30);
 
   /**
    * What is known of an image.
@@ -57,6 +49,11 @@ public record BaseImage(Path folder, Facts facts) {
       long bytes,
       String parent,
       Map<String, String> sha256) {
+    /** {@return the same with the digests of its files} */
+    public Facts with(Map<String, String> digests) {
+      return new Facts(name, arch, made, seconds, bytes, parent, digests);
+    }
+
     private boolean isWhole() {
       return name != null
           && arch != null
@@ -89,46 +86,6 @@ public record BaseImage(Path folder, Facts facts) {
     throw new Problem(
         file + " does not say what image it is",
         "if no disk is based on it, remove it: rm -rf " + Argv.quote(folder.toString()));
-  }
-
-  /**
-   * Writes down what a finished folder is, and makes its files unwritable.
-   *
-   * @param facts without digests, which are taken here
-   */
-  public static BaseImage seal(Path folder, Facts facts) throws IOException {
-    List<String> names =
-        List.of(
-            Image.DISK,
-            Image.VMLINUZ,
-            Image.INITRD,
-            Image.ARGUMENTS,
-            Image.PACKAGES,
-            Image.DEVICES);
-    Map<String, String> digests = new TreeMap<>();
-    for (String name : names) {
-      Path file = folder.resolve(name);
-      if (Files.isRegularFile(file, LinkOption.NOFOLLOW_LINKS)) {
-        try (FileChannel written = FileChannel.open(file, StandardOpenOption.WRITE)) {
-          written.force(true); // qemu-img leaves that to the system
-        }
-        digests.put(name, sha256(file));
-        Files.setPosixFilePermissions(file, PosixFilePermissions.fromString("r--------"));
-      }
-    }
-    Facts whole =
-        new Facts(
-            facts.name, facts.arch, facts.made, facts.seconds, facts.bytes, facts.parent, digests);
-    ObjectMapper json = new ObjectMapper().enable(SerializationFeature.INDENT_OUTPUT);
-    String text = json.writeValueAsString(whole) + "\n";
-    new Plan.Write(folder.resolve(FACTS), text, false).run();
-    Marker.of("image").putNew(folder);
-    BaseImage image = new BaseImage(folder, whole);
-    image.remember();
-    if (Files.exists(image.memory())) {
-      new Plan.Write(folder.resolve(MEMORY_SEEN), image.memoryState(), false).run();
-    }
-    return image;
   }
 
   private Path memory() {
@@ -216,7 +173,7 @@ public record BaseImage(Path folder, Facts facts) {
     try {
       for (Map.Entry<String, String> file : facts.sha256.entrySet()) {
         Path path = folder.resolve(file.getKey());
-        String digest = sha256(path);
+        String digest = Digest.of(path);
         if (!digest.equals(file.getValue())) {
           throw new Problem(
               "%s is not what it was: its SHA-256 is %s in place of %s"
@@ -227,21 +184,10 @@ public record BaseImage(Path folder, Facts facts) {
                   + ")");
         }
       }
-      remember();
+      rememberFiles();
     } catch (IOException e) {
       throw gone(e);
     }
-  }
-
-  /** By the host's own program where there is one: it takes a third of the time. */
-  private static String sha256(Path file) throws IOException {
-    Argv command = Argv.of("sha256sum", "--binary", Argv.word(file));
-    return Commands.find("sha256sum").isPresent()
-        ? Commands.run(command, LIMIT)
-            .orProblem()
-            .out()
-            .replaceFirst("(?s)^\\\\?([0-9a-f]{64}) .*", "$1")
-        : Digest.of(file);
   }
 
   private Problem gone(IOException cause) {
@@ -252,7 +198,19 @@ public record BaseImage(Path folder, Facts facts) {
         cause);
   }
 
-  private void remember() throws IOException {
+  /**
+   * Notes the state of an image that was just made, by which a change is seen later.
+   *
+   * @throws IOException if its files can't be looked at
+   */
+  public void remember() throws IOException {
+    rememberFiles();
+    if (Files.exists(memory())) {
+      new Plan.Write(folder.resolve(MEMORY_SEEN), memoryState(), false).run();
+    }
+  }
+
+  private void rememberFiles() throws IOException {
     new Plan.Write(folder.resolve(SEEN), state(), false).run();
   }
 

@@ -13,7 +13,6 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
-import java.util.stream.Stream;
 import lib.Plan;
 import lib.Problem;
 import lib.cluster.Cluster;
@@ -49,8 +48,7 @@ public record Basis(Layout layout) {
     if (basis.isNeeded()) {
       return basis.current();
     }
-    List<String> lines =
-        Files.exists(layout.image()) ? text(layout.image()).lines().toList() : List.of();
+    List<String> lines = basis.lines();
     return lines.isEmpty()
         ? Optional.empty()
         : BaseImage.read(Path.of(lines.get(0))).filter(image -> lines.contains(image.digest()));
@@ -96,8 +94,7 @@ public record Basis(Layout layout) {
     }
     mark(image);
     templates.forEach(this::mark); // the folder may have been moved
-    List<String> noted = noted(layout.state());
-    if (noted.isEmpty()) { // else it may name templates, too
+    if (noted().isEmpty()) { // else it may name templates, too
       new Plan.Write(layout.image(), note(image), false).run();
     }
   }
@@ -126,34 +123,35 @@ public record Basis(Layout layout) {
   }
 
   /**
-   * {@return the image that a cluster's disks are based on; nothing while it has no disks}
+   * {@return the image that the cluster's disks are based on; empty while it has no disks}
    *
    * @throws Problem if that image is gone, or another one is in its place
    */
   public Optional<BaseImage> current() {
-    List<String> noted = noted(layout.state());
-    if (noted.isEmpty()) {
-      return Optional.empty();
-    }
-    return Optional.of(same(layout.state(), Path.of(noted.get(0)), List.of(noted.get(1))));
+    List<String> noted = noted();
+    return noted.isEmpty()
+        ? Optional.empty()
+        : Optional.of(same(Path.of(noted.get(0)), List.of(noted.get(1))));
   }
 
-  /** The image in a folder, if its digest is still one of those that disks there are based on. */
-  private static BaseImage same(Path state, Path folder, List<String> digests) {
+  /** The image in a folder, if its digest is still one of those that disks here are based on. */
+  private BaseImage same(Path folder, List<String> digests) {
     Optional<BaseImage> image = BaseImage.read(folder);
     if (image.isEmpty() || !digests.contains(image.get().digest())) {
       throw new Problem(
           "the disks in %s are based on the image in %s, %s"
               .formatted(
-                  state, folder, image.isEmpty() ? "which is gone" : "which was made anew since"),
+                  layout.state(),
+                  folder,
+                  image.isEmpty() ? "which is gone" : "which was made anew since"),
           "put the old one back, or remove the nodes: stop-all.java --destroy");
     }
     return image.get();
   }
 
-  /** The noted templates that a disk is an overlay of; one that lost its disks is nobody's need. */
+  /** The noted templates that a disk is an overlay of; one that lost its disks is not needed. */
   private List<BaseImage> templates() {
-    List<String> noted = noted(layout.state());
+    List<String> noted = noted();
     Map<Path, List<String>> digests = new TreeMap<>();
     for (int i = 2; i < noted.size(); i += 2) { // after the image
       digests
@@ -163,26 +161,12 @@ public record Basis(Layout layout) {
     if (digests.isEmpty()) {
       return List.of();
     }
-    Set<Path> below = below();
+    Set<Path> below =
+        disks().stream().map(Basis::backing).flatMap(Optional::stream).collect(Collectors.toSet());
     return digests.entrySet().stream()
         .filter(template -> below.contains(template.getKey().resolve(Image.DISK)))
-        .map(template -> same(layout.state(), template.getKey(), template.getValue()))
+        .map(template -> same(template.getKey(), template.getValue()))
         .toList();
-  }
-
-  /** The files that a cluster's disks are overlays of. */
-  private Set<Path> below() {
-    try (Stream<Path> folders = Files.list(layout.nodes())) {
-      return folders
-          .map(node -> node.resolve("disk.qcow2"))
-          .filter(Files::exists)
-          .map(Basis::backing)
-          .flatMap(Optional::stream)
-          .collect(Collectors.toSet());
-    } catch (IOException e) {
-      throw new Problem(
-          "cannot look into " + layout.nodes() + ": " + e.getMessage(), "check its owner", e);
-    }
   }
 
   /** As the disk's header names it, at once (QEMU's docs/interop/qcow2.txt, bytes 8 to 19). */
@@ -205,16 +189,20 @@ public record Basis(Layout layout) {
    * <p>One that is not there may have been moved, or be on a disk that is not mounted: it counts.
    */
   public static List<Path> users(BaseImage image) {
-    return marks(image).keySet().stream()
-        .filter(state -> !Files.exists(state) || noted(state).contains(image.digest()))
+    return Layout.list(image.folder().resolve(USERS)).stream()
+        .map(Basis::path)
+        .filter(
+            state ->
+                !Files.exists(state)
+                    || new Basis(new Layout(state, state)).noted().contains(image.digest()))
+        .distinct()
         .sorted()
         .toList();
   }
 
   /** {@return what {@link #use} noted beside images: to go when the disks are gone} */
   public List<Path> marks() {
-    Path note = layout.image();
-    List<String> lines = Files.exists(note) ? text(note).lines().toList() : List.of();
+    List<String> lines = lines();
     List<Path> marks = new ArrayList<>();
     for (int i = 0; i < lines.size(); i += 2) { // the image, then templates
       BaseImage.read(Path.of(lines.get(i)))
@@ -232,21 +220,6 @@ public record Basis(Layout layout) {
     return image.folder().resolve(USERS).resolve(Digest.of(id).substring(0, 16));
   }
 
-  /** The marks by the state folders that they name. */
-  private static Map<Path, Path> marks(BaseImage image) {
-    Path users = image.folder().resolve(USERS);
-    Map<Path, Path> marks = new TreeMap<>();
-    if (Files.isDirectory(users)) {
-      try (Stream<Path> files = Files.list(users)) {
-        files.forEach(mark -> marks.put(path(mark), mark));
-      } catch (IOException e) {
-        throw new Problem(
-            "cannot look into " + users + ": " + e.getMessage(), "check its owner", e);
-      }
-    }
-    return marks;
-  }
-
   /** A mark that names nothing stands for itself: a user that is not known. */
   private static Path path(Path mark) {
     try {
@@ -258,35 +231,33 @@ public record Basis(Layout layout) {
 
   /** {@return whether there are disks, which are based on some image} */
   public boolean isNeeded() {
-    Path nodes = layout.nodes();
-    if (!Files.isDirectory(nodes)) {
-      return false;
-    }
-    try (Stream<Path> folders = Files.list(nodes)) {
-      return folders.anyMatch(node -> Files.exists(node.resolve("disk.qcow2")));
-    } catch (IOException e) {
-      throw new Problem("cannot look into " + nodes + ": " + e.getMessage(), "check its owner", e);
-    }
+    return !disks().isEmpty();
   }
 
-  /**
-   * The folder and the digest of the image that a state folder's disks are based on, then those of
-   * templates that some of them were forked from.
-   */
-  private static List<String> noted(Path state) {
-    Layout layout = new Layout(state, state);
-    if (!new Basis(layout).isNeeded()) {
+  private List<Path> disks() {
+    return Layout.list(layout.nodes()).stream()
+        .map(node -> node.resolve("disk.qcow2"))
+        .filter(Files::exists)
+        .toList();
+  }
+
+  /** The folder and the digest of the image, then those of templates; none without disks. */
+  private List<String> noted() {
+    if (!isNeeded()) {
       return List.of();
     }
-    Path note = layout.image();
-    List<String> lines = Files.exists(note) ? text(note).lines().toList() : List.of();
+    List<String> lines = lines();
     if (lines.size() < 2 || lines.size() % 2 != 0) {
       throw new Problem(
-          note + " does not say which image the disks there are based on",
+          layout.image() + " does not say which image the disks there are based on",
           "qemu-img info of a disk names it: put its folder into a first line, the disk.qcow2 of"
               + " its image.json into a second");
     }
     return lines;
+  }
+
+  private List<String> lines() {
+    return Files.exists(layout.image()) ? text(layout.image()).lines().toList() : List.of();
   }
 
   private static String text(Path file) {

@@ -7,10 +7,15 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
+import java.time.Duration;
 import java.util.HexFormat;
+import lib.Argv;
+import lib.Commands;
 
 /** SHA-256 of what comes in pieces. */
 public final class Digest {
+  private static final Duration LIMIT = Duration.ofMinutes(30);
+
   private final MessageDigest sha256;
 
   /** The digest of nothing yet. */
@@ -30,8 +35,15 @@ public final class Digest {
     return digest.hex();
   }
 
-  /** {@return the digest of a file} */
+  /** {@return the digest of a file} By {@code sha256sum}, if it is there: three times as fast. */
   public static String of(Path file) throws IOException {
+    if (Commands.find("sha256sum").isPresent()) {
+      Argv command = Argv.of("sha256sum", "--binary", Argv.word(file));
+      return Commands.run(command, LIMIT)
+          .orProblem()
+          .out()
+          .replaceFirst("(?s)^\\\\?([0-9a-f]{64}) .*", "$1");
+    }
     Digest digest = new Digest();
     digest.add(file);
     return digest.hex();

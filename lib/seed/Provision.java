@@ -141,7 +141,7 @@ public record Provision(
    * @throws Problem if the image was damaged, or a saved state does not fit any more; nothing was
    *     made then
    */
-  public void make(
+  public synchronized void make(
       List<Node> starting,
       BaseImage base,
       Map<Role, BaseImage> templates,

@@ -3,7 +3,6 @@ package lib.state;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.List;
 import java.util.stream.Stream;
 import lib.Lock;
 import lib.Plan;
@@ -47,12 +46,26 @@ public final class CacheFolder {
    * @param name of the folder: {@code images}, {@code templates}
    */
   public static Lock lock(String name, Terminal terminal) {
-    claim();
-    Path folder = Layout.cache().resolve(name);
+    return lock(Layout.cache().resolve(name), terminal);
+  }
+
+  /** {@return the same for a folder of images wherever it is} */
+  public static Lock lock(Path folder, Terminal terminal) {
+    String waiting = "waiting for another kubenet, which has the %s locked";
+    return lock(folder, "lock", () -> terminal.line(waiting, folder.getFileName()));
+  }
+
+  /**
+   * {@return the lock of a file in such a folder; both are made if need be}
+   *
+   * @param waiting is run if another process holds it
+   */
+  public static Lock lock(Path folder, String file, Runnable waiting) {
+    if (folder.startsWith(Layout.cache())) {
+      claim();
+    }
     Plan.cacheFolder(folder);
-    return Lock.await(
-        folder.resolve("lock"),
-        () -> terminal.line("waiting for another kubenet, which has the %s locked", name));
+    return Lock.await(folder.resolve(file), waiting);
   }
 
   /**
@@ -61,7 +74,7 @@ public final class CacheFolder {
    */
   private static boolean isOld(Path cache) {
     return Files.isDirectory(cache)
-        && (children(cache).stream().allMatch(CacheFolder::isKnown) || holdsImages(cache));
+        && (Layout.list(cache).stream().allMatch(CacheFolder::isKnown) || holdsImages(cache));
   }
 
   private static boolean isKnown(Path path) {
@@ -70,7 +83,7 @@ public final class CacheFolder {
       case "images", "templates" ->
           Files.exists(path.resolve("lock"))
               || Files.exists(path.resolve("making.lock"))
-              || children(path).isEmpty();
+              || Files.isDirectory(path) && Layout.list(path).isEmpty();
       default -> false;
     };
   }
@@ -78,8 +91,7 @@ public final class CacheFolder {
   private static boolean holdsImages(Path cache) {
     return Stream.of("images", "templates")
         .map(cache::resolve)
-        .filter(Files::isDirectory)
-        .flatMap(folder -> children(folder).stream())
+        .flatMap(folder -> Layout.list(folder).stream())
         .anyMatch(CacheFolder::isImage);
   }
 
@@ -89,14 +101,6 @@ public final class CacheFolder {
       return Files.isRegularFile(facts) && Files.readString(facts).contains("\"sha256\"");
     } catch (IOException e) {
       return false; // not one that kubenet wrote
-    }
-  }
-
-  private static List<Path> children(Path folder) {
-    try (Stream<Path> all = Files.list(folder)) {
-      return all.toList();
-    } catch (IOException e) {
-      throw new Problem("cannot look into " + folder + ": " + e.getMessage(), "check its owner", e);
     }
   }
 }

@@ -14,7 +14,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.stream.Collectors;
-import java.util.stream.Stream;
 import lib.Problem;
 
 /**
@@ -142,29 +141,17 @@ public record Marker(Map<String, String> facts) {
   }
 
   private static boolean isEmpty(Path folder) {
-    if (!Files.isDirectory(folder)) {
-      return true; // what it is instead is for others to say
-    }
-    try (Stream<Path> files = Files.list(folder)) {
-      // a process that was killed as it marked the folder leaves half a marker
-      return files.allMatch(file -> file.getFileName().toString().startsWith(PART));
-    } catch (IOException e) {
-      throw new Problem("cannot look into " + folder + ": " + e.getMessage(), "check its owner", e);
-    }
+    // a file counts as empty: what it is instead is for others to say
+    return Layout.list(folder).stream()
+        // a process that was killed as it marked the folder leaves half a marker
+        .allMatch(file -> file.getFileName().toString().startsWith(PART));
   }
 
   /** {@return a folder's marker and any partial markers that killed processes left there} */
   public static List<Path> files(Path folder) {
-    if (!Files.isDirectory(folder)) {
-      return List.of();
-    }
-    try (Stream<Path> files = Files.list(folder)) {
-      return files
-          .filter(file -> file.getFileName().toString().matches("(\\.part\\.)?KUBENET\\.TAG.*"))
-          .toList();
-    } catch (IOException e) {
-      throw new Problem("cannot look into " + folder + ": " + e.getMessage(), "check its owner", e);
-    }
+    return Layout.list(folder).stream()
+        .filter(file -> file.getFileName().toString().matches("(\\.part\\.)?KUBENET\\.TAG.*"))
+        .toList();
   }
 
   private static Problem failed(Path file, IOException cause) {

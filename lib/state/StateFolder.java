@@ -183,14 +183,9 @@ public final class StateFolder {
   }
 
   private static boolean holdsOnlySockets(Path runtime) {
-    if (!Files.isDirectory(runtime)) {
-      return false;
-    }
-    try (var files = Files.list(runtime)) {
-      return files.allMatch(
-          file -> file.getFileName().toString().matches("[a-z0-9]+\\.(qmp|qmp\\.save|socket)"));
-    } catch (IOException e) {
-      throw new Problem("cannot look into " + runtime + ": " + e.getMessage(), "remove it", e);
-    }
+    return Files.isDirectory(runtime)
+        && Layout.list(runtime).stream()
+            .map(file -> file.getFileName().toString())
+            .allMatch(name -> name.matches("[a-z0-9]+\\.(qmp|qmp\\.save|socket)"));
   }
 }

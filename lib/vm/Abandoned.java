@@ -5,7 +5,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
-import java.util.stream.Stream;
 import lib.Commands;
 import lib.Lock;
 import lib.Problem;
@@ -48,15 +47,9 @@ public final class Abandoned {
    * @param key of the image or template that was being made; empty for any
    */
   public static List<Path> in(Path images, String key) {
-    if (!Files.isDirectory(images)) {
-      return List.of();
-    }
-    try (Stream<Path> all = Files.list(images)) {
-      return all.filter(path -> isOne(path) && path.getFileName().toString().startsWith("." + key))
-          .toList();
-    } catch (IOException e) {
-      throw new Problem("cannot look into " + images + ": " + e.getMessage(), "check its owner", e);
-    }
+    return Layout.list(images).stream()
+        .filter(path -> isOne(path) && path.getFileName().toString().startsWith("." + key))
+        .toList();
   }
 
   /** {@return whether a path is a leftover folder; a partial download is a file, so it is none} */
