@@ -160,7 +160,7 @@ public record Plan(List<Action> actions) {
     }
 
     private void write(Path part) throws IOException {
-      Commands.run(command.apply(part), LIMIT, line -> {}).orProblem();
+      Commands.run(command.apply(part), LIMIT).orProblem();
       Files.setPosixFilePermissions(part, FILE); // cp keeps those of a file that is only read
       if (Files.size(part) < least) {
         try (RandomAccessFile bytes = new RandomAccessFile(part.toFile(), "rw")) {

@@ -39,6 +39,13 @@ public final class Problem extends RuntimeException {
             problems.get(0));
   }
 
+  /** Throws all of {@code problems} as one, if there are any. */
+  public static void throwAll(List<Problem> problems) {
+    if (!problems.isEmpty()) {
+      throw all(problems);
+    }
+  }
+
   /** {@return what the user can do about it} */
   public String hint() {
     return hint;

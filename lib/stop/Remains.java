@@ -104,12 +104,17 @@ public record Remains(List<Path> paths, List<Path> strangers) {
         searched.stream()
             .flatMap(folder -> tree(folder).stream())
             .filter(path -> !ours.contains(path))
-            .filter(path -> !Files.isDirectory(path, LinkOption.NOFOLLOW_LINKS) || isEmpty(path))
+            .filter(
+                path ->
+                    !Files.isDirectory(path, LinkOption.NOFOLLOW_LINKS)
+                        || Layout.list(path).isEmpty())
             .distinct()
             .sorted()
             .toList();
-    Set<Path> frame = frame(layout);
-    boolean whole = isFree(layout.state(), strangers);
+    // what makes a folder kubenet's goes last: without it kubenet would not touch the rest
+    Set<Path> frame = new HashSet<>(Marker.files(layout.state()));
+    frame.addAll(List.of(layout.version(), layout.lock()));
+    boolean whole = strangers.stream().noneMatch(path -> path.startsWith(layout.state()));
     List<Path> paths =
         made.stream()
             .filter(path -> Files.exists(path, LinkOption.NOFOLLOW_LINKS))
@@ -118,17 +123,6 @@ public record Remains(List<Path> paths, List<Path> strangers) {
             .distinct()
             .toList();
     return new Remains(paths, strangers);
-  }
-
-  /** What makes a folder kubenet's goes last: without it kubenet would not touch the rest. */
-  private static Set<Path> frame(Layout layout) {
-    Set<Path> frame = new HashSet<>(Marker.files(layout.state()));
-    frame.addAll(List.of(layout.version(), layout.lock()));
-    return frame;
-  }
-
-  private static boolean isFree(Path folder, List<Path> strangers) {
-    return strangers.stream().noneMatch(stranger -> stranger.startsWith(folder));
   }
 
   /** Whether it is one of a node's files; a run that was killed leaves half-made ones. */
@@ -149,25 +143,10 @@ public record Remains(List<Path> paths, List<Path> strangers) {
 
   /** A folder of another name is somebody's own, such as a copy that was put there. */
   private static List<String> nodeNames(Layout layout) {
-    return children(layout.nodes()).stream()
+    return Layout.list(layout.nodes()).stream()
         .map(folder -> folder.getFileName().toString())
         .filter(name -> name.matches(Node.NAME))
         .toList();
-  }
-
-  private static boolean isEmpty(Path folder) {
-    return children(folder).isEmpty();
-  }
-
-  private static List<Path> children(Path folder) {
-    if (!Files.isDirectory(folder)) {
-      return List.of();
-    }
-    try (Stream<Path> files = Files.list(folder)) {
-      return files.toList();
-    } catch (IOException e) {
-      throw failed("look into", folder, e);
-    }
   }
 
   private static List<Path> tree(Path folder) {
