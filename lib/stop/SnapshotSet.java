@@ -376,4 +376,15 @@ public record SnapshotSet(Layout layout, String name) {
     return new Problem(
         "cannot " + what + " " + path + ": " + cause.getMessage(), "check its owner", cause);
   }
+
+  /** {@return a line for each snapshot that can't be restored without one of these nodes} */
+  public static List<String> lost(List<Node> nodes, Layout layout) {
+    List<String> lines = new ArrayList<>();
+    for (Node node : nodes) {
+      for (String set : with(node, layout)) {
+        lines.add("snapshot %s can't be restored without %s".formatted(set, node.name()));
+      }
+    }
+    return lines;
+  }
 }
