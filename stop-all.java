@@ -17,6 +17,7 @@
 //RUNTIME_OPTIONS -Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1
 
 import java.nio.file.Files;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
 import lib.Lock;
@@ -150,7 +151,7 @@ class StopAll implements Callable<Integer> {
 
   /** Nodes that run have nothing saved, or are about to go on from it. */
   private int discard(Terminal terminal, Layout layout, List<Node> nodes) {
-    List<Suspension> saved = Suspension.savedOf(nodes, layout);
+    List<Suspension> saved = new ArrayList<>(Suspension.savedOf(nodes, layout));
     if (saved.isEmpty()) {
       terminal.line("nothing to give up: no node is suspended");
       return 0;
@@ -164,7 +165,8 @@ class StopAll implements Callable<Integer> {
       throw new Problem("nothing was given up", "answer yes, or give --yes");
     }
     try (Lock lock = Lock.take(layout.lock())) {
-      Suspension.savedOf(nodes, layout).forEach(Suspension::discard); // as they are now
+      saved.retainAll(Suspension.savedOf(nodes, layout)); // as before, and no other
+      saved.forEach(Suspension::discard);
     }
     return 0;
   }
