@@ -84,7 +84,12 @@ public final class Commands {
 
   /** The same with a text on its standard input. */
   public static Result run(Argv command, String input) {
-    return run(command, input, LIMIT, line -> {});
+    return run(command, input, LIMIT, MOST, line -> {});
+  }
+
+  /** The same for a command that may say no more than {@code most} bytes. */
+  public static Result run(Argv command, int most) {
+    return run(command, "", LIMIT, most, line -> {});
   }
 
   /**
@@ -94,12 +99,13 @@ public final class Commands {
    * @param lines gets each line of its standard error as it comes
    */
   public static Result run(Argv command, Duration limit, Consumer<String> lines) {
-    return run(command, "", limit, lines);
+    return run(command, "", limit, MOST, lines);
   }
 
-  private static Result run(Argv command, String input, Duration limit, Consumer<String> lines) {
+  private static Result run(
+      Argv command, String input, Duration limit, int most, Consumer<String> lines) {
     ByteArrayOutputStream out = new ByteArrayOutputStream();
-    Bound bound = new Bound();
+    Bound bound = new Bound(most);
     StringBuilder err = new StringBuilder();
     LogOutputStream errors =
         new LogOutputStream() {
@@ -126,7 +132,7 @@ public final class Commands {
               .getExitValue();
       if (bound.passed) {
         throw new Problem(
-            "`%s` says more than %d MiB".formatted(command.program(), MOST >> 20),
+            "`%s` says more than %d MiB".formatted(command.program(), most >> 20),
             "to see what, run: " + command.toShell());
       }
       return new Result(command, exit, out.toString(StandardCharsets.UTF_8), err.toString());
@@ -142,10 +148,15 @@ public final class Commands {
     }
   }
 
-  /** Ends a process that says more than {@link #MOST}. */
+  /** Ends a process that says more than so many bytes. */
   private static final class Bound extends ProcessListener {
+    private final int most;
     private volatile Process process;
     private volatile boolean passed;
+
+    Bound(int most) {
+      this.most = most;
+    }
 
     @Override
     public void afterStart(Process started, ProcessExecutor executor) {
@@ -163,7 +174,7 @@ public final class Commands {
         @Override
         public void write(byte[] bytes, int from, int length) throws IOException {
           said += length;
-          if (said <= MOST) {
+          if (said <= most) {
             out.write(bytes, from, length);
           } else {
             passed = true;
