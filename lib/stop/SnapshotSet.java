@@ -180,7 +180,7 @@ public record SnapshotSet(Layout layout, String name) {
           ? Optional.of(new SnapshotSet(layout, Files.readString(layout.restoring()).strip()))
           : Optional.empty();
     } catch (IOException e) {
-      throw failed("read", layout.restoring(), e);
+      throw Problem.cannot("read", layout.restoring(), e);
     }
   }
 
@@ -272,7 +272,7 @@ public record SnapshotSet(Layout layout, String name) {
     try {
       return Files.readAllLines(list());
     } catch (IOException e) {
-      throw failed("read", list(), e);
+      throw Problem.cannot("read", list(), e);
     }
   }
 
@@ -368,12 +368,7 @@ public record SnapshotSet(Layout layout, String name) {
       Files.deleteIfExists(to);
       Files.createLink(to, from);
     } catch (IOException e) {
-      throw failed("link " + from + " to", to, e);
+      throw Problem.cannot("link " + from + " to", to, e);
     }
-  }
-
-  private static Problem failed(String what, Path path, IOException cause) {
-    return new Problem(
-        "cannot " + what + " " + path + ": " + cause.getMessage(), "check its owner", cause);
   }
 }
