@@ -29,6 +29,7 @@ import lib.qemu.Basis;
 import lib.qemu.Image;
 import lib.seed.Provision;
 import lib.seed.Template;
+import lib.seed.VirtualIp;
 import lib.state.HostFacts;
 import lib.state.Layout;
 import lib.state.Options;
@@ -106,7 +107,11 @@ class LaunchVm implements Callable<Integer> {
   /** The template that the node is forked from, if it has no disk yet and one fits. */
   private Map<Role, BaseImage> template(
       Provision files, BaseImage base, Node node, Terminal terminal) {
-    if (cold || files.hasDisk(node)) {
+    if (files.hasDisk(node)) {
+      return Map.of();
+    }
+    VirtualIp.missing(files.cluster(), List.of(node), files.roles()).forEach(terminal::line);
+    if (cold) {
       return Map.of();
     }
     Optional<BaseImage> found = files.template(node, base).flatMap(Template::found);

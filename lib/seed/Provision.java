@@ -147,14 +147,15 @@ public record Provision(
       Map<Role, BaseImage> templates,
       String config,
       Terminal terminal) {
+    List<Node> fresh = starting.stream().filter(node -> !hasDisk(node)).toList();
+    VirtualIp.missing(cluster, fresh, roles).forEach(terminal::line);
     Suspension.ready(starting, layout, this::command, host(), facts.qemu());
     try (Lock images = CacheFolder.lock("images", terminal); // nobody removes them meanwhile
         Lock forks = CacheFolder.lock("templates", terminal)) {
       Basis basis = new Basis(layout);
       basis.use(base);
       ClusterRecord.add(cluster, layout, config, starting, base.folder().toString());
-      starting.stream()
-          .filter(node -> !hasDisk(node))
+      fresh.stream()
           .map(node -> templates.get(node.role()))
           .filter(Objects::nonNull)
           .distinct()

@@ -116,6 +116,17 @@ public record SnapshotSet(Layout layout, String name) {
         .toList();
   }
 
+  /** {@return a line for each snapshot that can't be restored without one of these nodes} */
+  public static List<String> lost(List<Node> nodes, Layout layout) {
+    List<String> lines = new ArrayList<>();
+    for (Node node : nodes) {
+      for (String set : with(node, layout)) {
+        lines.add("snapshot %s can't be restored without %s".formatted(set, node.name()));
+      }
+    }
+    return lines;
+  }
+
   /**
    * Looks whether the set can be made.
    *

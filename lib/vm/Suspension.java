@@ -269,6 +269,14 @@ public record Suspension(Vm vm) {
     }
   }
 
+  /** {@return the nodes that are suspended, and do not run} */
+  public static List<Suspension> savedOf(List<Node> nodes, Layout layout) {
+    return nodes.stream()
+        .map(node -> of(node, layout))
+        .filter(suspension -> suspension.isSaved() && !suspension.vm.alive())
+        .toList();
+  }
+
   /** {@return what is lost if the state is given up, for a reader} */
   public String words() {
     try {
