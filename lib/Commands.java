@@ -55,7 +55,7 @@ public final class Commands {
       if (succeeded()) {
         return this;
       }
-      List<String> said = (err + out).strip().lines().toList();
+      List<String> said = Stream.of(err, out).flatMap(text -> text.strip().lines()).toList();
       String last = String.join("\n", said.subList(Math.max(0, said.size() - 8), said.size()));
       throw new Problem(
           "`%s` ended with exit code %d%s"

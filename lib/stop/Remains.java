@@ -159,7 +159,7 @@ public record Remains(List<Path> paths, List<Path> strangers) {
     try (Stream<Path> files = Files.walk(folder)) {
       return files.sorted(Comparator.reverseOrder()).toList();
     } catch (IOException e) {
-      throw failed("look into", folder, e);
+      throw Problem.cannot("look into", folder, e);
     }
   }
 
@@ -205,13 +205,8 @@ public record Remains(List<Path> paths, List<Path> strangers) {
       } catch (DirectoryNotEmptyException e) {
         // as the next look will say
       } catch (IOException e) {
-        throw failed("remove", path, e);
+        throw Problem.cannot("remove", path, e);
       }
     }
-  }
-
-  private static Problem failed(String what, Path path, IOException cause) {
-    return new Problem(
-        "cannot " + what + " " + path + ": " + cause.getMessage(), "check its owner", cause);
   }
 }

@@ -265,8 +265,7 @@ public record Suspension(Vm vm) {
         Files.delete(files.taken());
       }
     } catch (IOException e) {
-      throw new Problem(
-          "cannot read %s: %s".formatted(files.taken(), e.getMessage()), "check its owner", e);
+      throw Problem.cannot("read", files.taken(), e);
     }
   }
 
