@@ -27,7 +27,7 @@ import lib.cluster.VmnetWay;
 import lib.qemu.BaseImage;
 import lib.qemu.Basis;
 import lib.qemu.Image;
-import lib.seed.Provision;
+import lib.seed.NodeFiles;
 import lib.seed.Template;
 import lib.state.HostFacts;
 import lib.state.Layout;
@@ -88,7 +88,7 @@ class LaunchVm implements Callable<Integer> {
     BaseImage base = Basis.known(layout);
     terminal.line("image        %s in %s", base.facts().name(), base.folder());
     terminal.line("accelerator  " + facts.accelerator());
-    Provision files = Provision.of(options, cluster, facts, base.image(), terminal);
+    NodeFiles files = NodeFiles.of(options, cluster, facts, base.image(), terminal);
     Checks.beforeLaunch(cluster, List.of(node), layout, () -> true, terminal);
     Checks.lan(cluster, layout);
     try (Lock lock = StateFolder.lock(layout)) {
@@ -105,7 +105,7 @@ class LaunchVm implements Callable<Integer> {
 
   /** The template that the node is forked from, if it has no disk yet and one fits. */
   private Map<Role, BaseImage> template(
-      Provision files, BaseImage base, Node node, Terminal terminal) {
+      NodeFiles files, BaseImage base, Node node, Terminal terminal) {
     if (cold || files.hasDisk(node)) {
       return Map.of();
     }
@@ -125,7 +125,7 @@ class LaunchVm implements Callable<Integer> {
     Image image = Basis.chosenOrAssumed(cluster, layout);
     terminal.line("# image        %s in %s", image.name(), image.disk().getParent());
     terminal.line("# accelerator  " + facts.accelerator());
-    Provision files = Provision.of(options, cluster, facts, image, terminal);
+    NodeFiles files = NodeFiles.of(options, cluster, facts, image, terminal);
     files.describe(List.of(node)).forEach(terminal::line);
     terminal.line(files.command(node).toShellLines());
   }
