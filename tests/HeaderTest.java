@@ -21,7 +21,7 @@ import org.junit.jupiter.api.Test;
  */
 class HeaderTest {
   /** The rooms of lib: each may use those before it. */
-  private static final List<String> ORDER =
+  static final List<String> ORDER =
       List.of(
           "lib",
           "lib.cluster",
