@@ -38,7 +38,7 @@ import lib.image.ImageOptions;
 import lib.qemu.BaseImage;
 import lib.ready.Admission;
 import lib.ready.Readiness;
-import lib.seed.Provision;
+import lib.seed.NodeFiles;
 import lib.seed.VirtualIp;
 import lib.state.Layout;
 import lib.state.Options;
@@ -108,8 +108,8 @@ class LaunchAll implements Callable<Integer> {
       Preflight.tools(terminal, options.yes(), tools);
     }
     PrepareImage.Prepared prepared = step.forLaunch(cluster, terminal);
-    Provision files =
-        Provision.of(options, cluster, prepared.facts(), prepared.choice().image(), terminal);
+    NodeFiles files =
+        NodeFiles.of(options, cluster, prepared.facts(), prepared.choice().image(), terminal);
     boolean queued = prepared.facts().host().emulates();
     if (options.dryRun()) {
       files.describe(nodes).forEach(terminal::line);

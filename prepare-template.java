@@ -24,7 +24,7 @@ import lib.cluster.VmnetWay;
 import lib.fork.Templates;
 import lib.qemu.BaseImage;
 import lib.qemu.Basis;
-import lib.seed.Provision;
+import lib.seed.NodeFiles;
 import lib.state.HostFacts;
 import lib.state.Layout;
 import lib.state.Options;
@@ -62,7 +62,7 @@ class PrepareTemplate implements Callable<Integer> {
     BaseImage base = Basis.known(layout);
     HostFacts facts =
         options.dryRun() ? HostFacts.kept().orElseGet(HostFacts::assumed) : HostFacts.known();
-    Provision files = Provision.of(options, cluster, facts, base.image(), terminal);
+    NodeFiles files = NodeFiles.of(options, cluster, facts, base.image(), terminal);
     Templates templates = Templates.of(files, base, options.nodes(cluster), terminal::line);
     if (options.dryRun()) {
       templates.describe().forEach(terminal::line);

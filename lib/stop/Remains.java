@@ -15,8 +15,8 @@ import java.util.stream.Stream;
 import lib.Plan;
 import lib.Problem;
 import lib.cluster.Node;
+import lib.seed.ForkSeed;
 import lib.qemu.Basis;
-import lib.seed.Identity;
 import lib.state.ClusterRecord;
 import lib.state.Layout;
 import lib.state.Marker;
@@ -139,7 +139,7 @@ public record Remains(List<Path> paths, List<Path> strangers) {
             Stream.of(files.incoming(), files.taken(), files.suspended(), files.efiCode()),
             Stream.of(files.suspension()),
             Stream.of(files.hostKey(), files.hostKeyPublic(), seed, files.timeline()),
-            Stream.of("user-data", "meta-data", "network-config", Identity.FILE).map(seed::resolve))
+            Stream.of("user-data", "meta-data", "network-config", ForkSeed.FILE).map(seed::resolve))
         .flatMap(ours -> ours)
         .anyMatch(whole::equals);
   }

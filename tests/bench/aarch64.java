@@ -53,7 +53,7 @@ import lib.qemu.BaseImage;
 import lib.qemu.Boot;
 import lib.ready.Readiness;
 import lib.ready.Stage;
-import lib.seed.Provision;
+import lib.seed.NodeFiles;
 import lib.seed.RoleFiles;
 import lib.state.HostFacts;
 import lib.state.Layout;
@@ -122,11 +122,11 @@ class Aarch64Bench implements Callable<Integer> {
     Cluster.BootChoice choice =
         way.equals("kernel") ? Cluster.BootChoice.KERNEL : Cluster.BootChoice.FIRMWARE;
     Boot boot = Boot.choose(choice, host, image.image());
-    Provision provision =
-        new Provision(
+    NodeFiles provision =
+        new NodeFiles(
             cluster, new HostFacts(host, "", "", "", true), layout, image.image(), boot, roles);
-    Provision.keys(cluster, layout).run();
-    Provision.ssh(cluster, cluster.nodes(), layout).run();
+    NodeFiles.keys(cluster, layout).run();
+    NodeFiles.ssh(cluster, cluster.nodes(), layout).run();
     provision.files(node, Optional.empty()).run();
     LanSwitch lan = new LanSwitch(layout.lan());
     Process wires = new ProcessBuilder(lan.command().toList()).start();
