@@ -79,9 +79,10 @@ class Lan implements Callable<Integer> {
     }
     Preflight.tools(terminal, options.yes(), List.of(Tool.TMUX, Tool.SSH));
     Checks.services(cluster, session::forwards);
-    try (Lock lock = StateFolder.lock(layout)) {
-      start(cluster, layout, session, terminal);
-      terminal.line("the switch and the forward: " + session.attach());
+    try (Lock lock = StateFolder.lock(layout)) { // from here on the folder has its id
+      VmSession owned = VmSession.of(cluster, layout, terminal);
+      start(cluster, layout, owned, terminal);
+      terminal.line("the switch and the forward: " + owned.attach());
     }
     return 0;
   }

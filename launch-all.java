@@ -21,16 +21,11 @@
 //SOURCES lib/fork/package-info.java    // templates
 //RUNTIME_OPTIONS -Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1
 
-import java.io.OutputStream;
-import java.io.PrintStream;
 import java.util.ArrayList;
-import java.util.EnumMap;
 import java.util.List;
-import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.function.Consumer;
 import lib.Lock;
-import lib.Problem;
 import lib.Terminal;
 import lib.cluster.Cluster;
 import lib.cluster.Node;
@@ -44,6 +39,7 @@ import lib.qemu.BaseImage;
 import lib.ready.Admission;
 import lib.ready.Readiness;
 import lib.seed.Provision;
+import lib.seed.VirtualIp;
 import lib.state.Layout;
 import lib.state.Options;
 import lib.state.StateFolder;
@@ -52,7 +48,6 @@ import lib.vm.Abandoned;
 import lib.vm.Changes;
 import lib.vm.Checks;
 import lib.vm.Stall;
-import lib.vm.Suspension;
 import lib.vm.Vm;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -99,12 +94,15 @@ class LaunchAll implements Callable<Integer> {
     Layout layout = options.layout();
     options.existing(layout); // whose nodes they are
     Changes.refuse(cluster, layout, options.file());
-    VmSession session = VmSession.of(cluster, layout, terminal);
     Lan lan = new Lan(options);
     PrepareImage step = new PrepareImage(options, image);
     if (!options.dryRun()) {
       Checks.beforeLaunch(
-          cluster, nodes, layout, () -> Tool.TMUX.isPresent() && session.forwards(), terminal);
+          cluster,
+          nodes,
+          layout,
+          () -> Tool.TMUX.isPresent() && VmSession.of(cluster, layout, terminal).forwards(),
+          terminal);
       List<Tool> tools = new ArrayList<>(CheckHost.tools());
       tools.addAll(step.tools(cluster, terminal));
       Preflight.tools(terminal, options.yes(), tools);
@@ -118,25 +116,27 @@ class LaunchAll implements Callable<Integer> {
       if (Lan.isOurs(cluster)) {
         lan.describe(cluster, layout, terminal);
       }
-      session
+      VmSession.of(cluster, layout, terminal)
           .commands(nodes, layout, queued, Lan.isOurs(cluster))
           .forEach(command -> terminal.line(command.toShell()));
       return 0;
     }
     BaseImage base = prepared.choice().base().orElseThrow();
-    try (Lock lock = StateFolder.lock(layout)) {
+    try (Lock lock = StateFolder.lock(layout)) { // from here on the folder has its id
+      VmSession session = VmSession.of(cluster, layout, terminal);
       List<Node> starting = new ArrayList<>(nodes);
       starting.removeIf(node -> Vm.of(node, layout).alive());
       if (starting.size() < nodes.size()) {
         terminal.line("%d of %d run already", nodes.size() - starting.size(), nodes.size());
       }
       Stall.endAll(nodes, layout, terminal);
-      Suspension.endCutOff(nodes, layout, terminal);
       Abandoned.endAll();
       Readiness.setClocks(nodes, cluster, layout, terminal);
       Checks.underLock(cluster, layout, prepared.facts(), options.file());
       files.makeShared();
-      List<Node> fresh = starting.stream().filter(node -> !cold && !files.hasDisk(node)).toList();
+      List<Node> fresh = starting.stream().filter(node -> !files.hasDisk(node)).toList();
+      VirtualIp.missing(cluster, fresh, files.roles()).forEach(terminal::line);
+      fresh = cold ? List.of() : fresh;
       Templates templates = Templates.of(files, base, fresh, terminal::line);
       List<Role> missing = templates.missing();
       List<Node> later = fresh.stream().filter(node -> missing.contains(node.role())).toList();
@@ -153,10 +153,10 @@ class LaunchAll implements Callable<Integer> {
       terminal.line(
           "%sconsoles: %s", now.isEmpty() ? "" : now.size() + " started; ", session.attach());
       List<Node> running = nodes.stream().filter(node -> !later.contains(node)).toList();
-      Admission admission = Admission.of(cluster, layout, prepared.facts().host());
+      Admission admission = Admission.of(cluster, layout, prepared.facts().host(), start, terminal);
       try (Lock making = missing.isEmpty() ? null : templates.lock(terminal)) {
-        admission.letGoAll(
-            running, forks(templates, later, make, start, terminal), start, terminal);
+        Consumer<List<Node>> begin = make.andThen(some -> some.forEach(start));
+        admission.resumeAll(running, forks(templates, later, begin, terminal));
         session.record(layout); // which the first fork may have made
       }
       return 0;
@@ -165,31 +165,19 @@ class LaunchAll implements Callable<Integer> {
 
   /** The nodes whose template is to be made first, by their roles; without it, they boot. */
   private static List<Admission.Later> forks(
-      Templates templates,
-      List<Node> later,
-      Consumer<List<Node>> make,
-      Consumer<Node> start,
-      Terminal terminal) {
-    Map<Role, List<Node>> roles = new EnumMap<>(Role.class);
-    later.forEach(node -> roles.computeIfAbsent(node.role(), role -> new ArrayList<>()).add(node));
-    List<Admission.Later> forks = new ArrayList<>();
-    roles.forEach(
-        (role, nodes) ->
-            forks.add(
+      Templates templates, List<Node> later, Consumer<List<Node>> begin, Terminal terminal) {
+    return later.stream()
+        .map(Node::role)
+        .distinct()
+        .map(role -> later.stream().filter(node -> node.role() == role).toList())
+        .map(
+            nodes ->
                 new Admission.Later(
                     nodes,
                     () -> {
-                      try {
-                        Terminal quiet =
-                            Terminal.plain(new PrintStream(OutputStream.nullOutputStream()));
-                        templates.make(role, quiet);
-                      } catch (Problem problem) {
-                        terminal.line(
-                            role.word() + ": each boots from the start: " + problem.getMessage());
-                      }
-                      make.accept(nodes);
-                      nodes.forEach(start);
-                    })));
-    return forks;
+                      templates.attempt(nodes.get(0).role(), terminal);
+                      begin.accept(nodes);
+                    }))
+        .toList();
   }
 }

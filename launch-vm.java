@@ -26,8 +26,10 @@ import lib.cluster.Role;
 import lib.cluster.VmnetWay;
 import lib.qemu.BaseImage;
 import lib.qemu.Basis;
+import lib.qemu.Image;
 import lib.seed.Provision;
 import lib.seed.Template;
+import lib.seed.VirtualIp;
 import lib.state.HostFacts;
 import lib.state.Layout;
 import lib.state.Options;
@@ -85,6 +87,8 @@ class LaunchVm implements Callable<Integer> {
     }
     HostFacts facts = HostFacts.known();
     BaseImage base = Basis.known(layout);
+    terminal.line("image        %s in %s", base.facts().name(), base.folder());
+    terminal.line("accelerator  " + facts.accelerator());
     Provision files = Provision.of(options, cluster, facts, base.image(), terminal);
     Checks.beforeLaunch(cluster, List.of(node), layout, () -> true, terminal);
     Checks.lan(cluster, layout);
@@ -103,7 +107,11 @@ class LaunchVm implements Callable<Integer> {
   /** The template that the node is forked from, if it has no disk yet and one fits. */
   private Map<Role, BaseImage> template(
       Provision files, BaseImage base, Node node, Terminal terminal) {
-    if (cold || files.hasDisk(node)) {
+    if (files.hasDisk(node)) {
+      return Map.of();
+    }
+    VirtualIp.missing(files.cluster(), List.of(node), files.roles()).forEach(terminal::line);
+    if (cold) {
       return Map.of();
     }
     Optional<BaseImage> found = files.template(node, base).flatMap(Template::found);
@@ -119,8 +127,10 @@ class LaunchVm implements Callable<Integer> {
 
   private void describe(Node node, Cluster cluster, Layout layout, Terminal terminal) {
     HostFacts facts = HostFacts.kept().orElseGet(HostFacts::assumed);
-    Provision files =
-        Provision.of(options, cluster, facts, Basis.chosenOrAssumed(cluster, layout), terminal);
+    Image image = Basis.chosenOrAssumed(cluster, layout);
+    terminal.line("# image        %s in %s", image.name(), image.disk().getParent());
+    terminal.line("# accelerator  " + facts.accelerator());
+    Provision files = Provision.of(options, cluster, facts, image, terminal);
     files.describe(List.of(node)).forEach(terminal::line);
     terminal.line(files.command(node).toShellLines());
   }

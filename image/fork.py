@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-# Runs in a template, the VM that nodes of a role are forked from (lib/Template.java). When cloud-init
+# Runs in a template, the VM that nodes of a role are forked from (lib/seed/Template.java). When cloud-init
 # has done the role's work, it takes away what would make the machine somebody, says on the console
 # that it is settled, and waits; then the VM is saved. Whoever goes on from there finds another seed
 # in the drive, a node's: this gives the machine that node's identity, and starts the network and SSH.

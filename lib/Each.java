@@ -2,7 +2,6 @@ package lib;
 
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Optional;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -17,36 +16,30 @@ public final class Each {
   /**
    * {@return the result for each item, in order}
    *
-   * <p>The first failure in that order is thrown, after all have ended: nothing may go on when the
-   * caller gives up its lock.
+   * @throws Problem with every failure, in order, after all have ended: nothing may go on when the
+   *     caller gives up its lock
    */
   public static <T, R> List<R> map(List<T> items, Function<T, R> work) {
     ExecutorService threads = Executors.newFixedThreadPool(Math.max(1, items.size()));
-    try {
-      List<Future<R>> futures =
-          items.stream().map(item -> threads.submit(() -> work.apply(item))).toList();
-      threads.shutdown();
-      List<R> results = new ArrayList<>();
-      Optional<Throwable> failure = Optional.empty();
-      for (Future<R> future : futures) {
-        try {
-          results.add(future.get());
-        } catch (ExecutionException e) {
-          failure = failure.or(() -> Optional.of(e.getCause()));
-        }
+    List<Future<R>> futures =
+        items.stream().map(item -> threads.submit(() -> work.apply(item))).toList();
+    threads.shutdown();
+    List<R> results = new ArrayList<>();
+    List<Problem> problems = new ArrayList<>();
+    for (Future<R> future : futures) {
+      try {
+        results.add(future.get());
+      } catch (ExecutionException e) {
+        problems.add(Problem.of(e.getCause()));
+      } catch (InterruptedException e) {
+        throw new Problem("interrupted", "run the same again: it goes on from there", e);
       }
-      if (failure.isPresent()) {
-        throw failure.get() instanceof RuntimeException cause
-            ? cause
-            : new IllegalStateException(failure.get());
-      }
-      return results;
-    } catch (InterruptedException e) {
-      throw new Problem("interrupted", "run the same again: it goes on from there", e);
     }
+    Problem.throwAll(problems);
+    return results;
   }
 
-  /** Does {@code work} for each item; the first failure is thrown. */
+  /** Does {@code work} for each item. It throws what {@link #map} throws. */
   public static <T> void run(List<T> items, Consumer<T> work) {
     map(
         items,

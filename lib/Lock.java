@@ -2,7 +2,6 @@ package lib;
 
 import java.io.IOException;
 import java.nio.channels.FileChannel;
-import java.nio.channels.FileLock;
 import java.nio.channels.OverlappingFileLockException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
@@ -11,7 +10,7 @@ import java.time.Duration;
 import java.util.Optional;
 import java.util.Set;
 
-/** One command at a time changes a cluster. The lock goes with the process that holds it. */
+/** A lock on a file, among processes and threads. It goes with the process that holds it. */
 public final class Lock implements AutoCloseable {
   private final FileChannel channel;
 
@@ -26,42 +25,34 @@ public final class Lock implements AutoCloseable {
    * @throws Problem if another command holds it
    */
   public static Lock take(Path file) {
-    try {
-      FileChannel channel = open(file);
-      FileLock lock;
-      try {
-        lock = channel.tryLock();
-      } catch (OverlappingFileLockException e) {
-        lock = null; // held by another thread of this process
-      }
-      if (lock == null) {
-        channel.close();
-        throw new Problem(
-            "another kubenet command is changing the cluster in " + file.getParent(),
-            "wait until it ends, or end it with Ctrl-C where it runs");
-      }
-      return new Lock(channel);
-    } catch (IOException e) {
-      throw new Problem("cannot lock " + file + ": " + e.getMessage(), "check its owner", e);
-    }
+    return attempt(file)
+        .orElseThrow(
+            () ->
+                new Problem(
+                    "another kubenet command is changing the cluster in " + file.getParent(),
+                    "wait until it ends, or end it with Ctrl-C where it runs"));
   }
 
-  /** {@return the lock of a file, which is made if need be; nothing if another process holds it} */
+  /** {@return the lock of a file, which is made if need be; nothing if it is held} */
   public static Optional<Lock> attempt(Path file) {
     try {
       FileChannel channel = open(file);
-      if (channel.tryLock() == null) {
-        channel.close();
-        return Optional.empty();
+      try {
+        if (channel.tryLock() != null) {
+          return Optional.of(new Lock(channel));
+        }
+      } catch (OverlappingFileLockException e) {
+        // another thread of this process holds it
       }
-      return Optional.of(new Lock(channel));
+      channel.close();
+      return Optional.empty();
     } catch (IOException e) {
-      throw new Problem("cannot lock " + file + ": " + e.getMessage(), "check its owner", e);
+      throw failed(file, e);
     }
   }
 
   /**
-   * {@return the lock of a file, which is made if need be; waits until no process holds it}
+   * {@return the lock of a file, which is made if need be; waits until nobody holds it}
    *
    * @param waiting is run if another process holds it
    */
@@ -82,8 +73,12 @@ public final class Lock implements AutoCloseable {
       }
       return new Lock(channel);
     } catch (IOException e) {
-      throw new Problem("cannot lock " + file + ": " + e.getMessage(), "check its owner", e);
+      throw failed(file, e);
     }
+  }
+
+  private static Problem failed(Path file, IOException cause) {
+    return new Problem("cannot lock " + file + ": " + cause.getMessage(), "check its owner", cause);
   }
 
   private static FileChannel open(Path file) throws IOException {

@@ -12,6 +12,7 @@ import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.PosixFilePermission;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Set;
@@ -117,7 +118,9 @@ public record Plan(List<Action> actions) {
   }
 
   /**
-   * Runs a command that makes a file.
+   * Runs a command that makes a file. What it also makes under that name with {@code .pub} at the
+   * end, as the program for SSH keys does, gets its place first: where a private key is, the pair
+   * is whole.
    *
    * @param path what it makes
    * @param command the command, given the path to write to
@@ -131,94 +134,43 @@ public record Plan(List<Action> actions) {
       this(path, command, replace, 0);
     }
 
-    @Override
-    public String describe() {
-      return !replace && Files.exists(path)
-          ? "# keeps " + Argv.quote(path.toString())
-          : command.apply(path).toShell() + describeFill(path, least);
-    }
-
-    @Override
-    public void run() {
-      if (!replace && Files.exists(path)) {
-        return;
-      }
-      make(
-          "make",
-          path,
-          replace,
-          part -> {
-            Commands.run(command.apply(part)).orProblem();
-            fill(part, least);
-            Files.setPosixFilePermissions(part, FILE);
-          });
-    }
-  }
-
-  /**
-   * Copies a file, unless the target is there already.
-   *
-   * @param least bytes that the copy has at least; zeros follow what was copied
-   */
-  public record Copy(Path from, Path path, long least) implements Action {
-    /** A copy as it is. */
-    public Copy(Path from, Path path) {
-      this(from, path, 0);
+    /** {@return what copies a file, unless the copy is there already} */
+    public static Make copy(Path from, Path path, long least) {
+      return new Make(path, to -> Argv.of("cp", from.toString(), to.toString()), false, least);
     }
 
     @Override
     public String describe() {
-      if (Files.exists(path)) {
+      if (isKept()) {
         return "# keeps " + Argv.quote(path.toString());
       }
-      return Argv.of("cp", from.toString(), path.toString()).toShell() + describeFill(path, least);
+      Argv fill = Argv.of("truncate", "-s", ">" + least, path.toString());
+      return command.apply(path).toShell() + (least == 0 ? "" : "\n" + fill.toShell());
     }
 
     @Override
     public void run() {
-      if (Files.exists(path)) {
-        return;
+      if (!isKept()) {
+        make("make", path, replace, this::write);
       }
-      make(
-          "copy " + from + " to",
-          path,
-          false,
-          part -> {
-            Files.copy(from, part);
-            fill(part, least);
-            Files.setPosixFilePermissions(part, FILE);
-          });
-    }
-  }
-
-  /**
-   * Runs a command that makes a key pair, unless it is there already.
-   *
-   * @param path the private key; the public one is beside it, its name ends in {@code .pub}
-   * @param command the command, given the path of the private key to write
-   */
-  public record MakeKey(Path path, Function<Path, Argv> command) implements Action {
-    @Override
-    public String describe() {
-      return Files.exists(path)
-          ? "# keeps " + Argv.quote(path.toString())
-          : command.apply(path).toShell();
     }
 
-    @Override
-    public void run() {
-      if (Files.exists(path)) {
-        return;
+    private boolean isKept() {
+      return !replace && Files.exists(path);
+    }
+
+    private void write(Path part) throws IOException {
+      Commands.run(command.apply(part), LIMIT).orProblem();
+      Files.setPosixFilePermissions(part, FILE); // cp keeps those of a file that is only read
+      if (Files.size(part) < least) {
+        try (RandomAccessFile bytes = new RandomAccessFile(part.toFile(), "rw")) {
+          bytes.setLength(least);
+        }
       }
-      make(
-          "make key",
-          path,
-          false,
-          part -> {
-            Commands.run(command.apply(part)).orProblem();
-            // the private key comes last: where it is, the pair is whole
-            whole(Path.of(part + ".pub"), Path.of(path + ".pub"), true);
-          });
+      Path companion = Path.of(part + ".pub");
+      if (Files.exists(companion)) {
+        whole(companion, Path.of(path + ".pub"), true);
+      }
     }
   }
 
@@ -248,6 +200,9 @@ public record Plan(List<Action> actions) {
     }
   }
 
+  /** For what a command makes; a template's disk may have some GiB to copy. */
+  private static final Duration LIMIT = Duration.ofMinutes(10);
+
   private static final Set<PosixFilePermission> FOLDER =
       PosixFilePermissions.fromString("rwx------");
   private static final Set<PosixFilePermission> FILE = PosixFilePermissions.fromString("rw-------");
@@ -270,20 +225,6 @@ public record Plan(List<Action> actions) {
   /** Makes the file that it is given. */
   private interface Maker {
     void make(Path part) throws IOException;
-  }
-
-  private static void fill(Path part, long least) throws IOException {
-    if (Files.size(part) < least) {
-      try (RandomAccessFile bytes = new RandomAccessFile(part.toFile(), "rw")) {
-        bytes.setLength(least);
-      }
-    }
-  }
-
-  private static String describeFill(Path path, long least) {
-    return least == 0
-        ? ""
-        : "\n" + Argv.of("truncate", "-s", ">" + least, path.toString()).toShell();
   }
 
   /** Has a file made beside its place and puts it there; a failure leaves nothing. */

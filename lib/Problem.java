@@ -21,6 +21,14 @@ public final class Problem extends RuntimeException {
     this.hint = hint;
   }
 
+  /** {@return a failure as a problem: itself if it is one, else a fault in kubenet} */
+  public static Problem of(Throwable failure) {
+    return failure instanceof Problem problem
+        ? problem
+        : new Problem(
+            "unexpected: " + failure, "this is a fault in kubenet; --verbose shows where", failure);
+  }
+
   /** {@return one problem that says all of {@code problems}, which are at least one} */
   public static Problem all(List<Problem> problems) {
     return problems.size() == 1
@@ -29,6 +37,13 @@ public final class Problem extends RuntimeException {
             problems.stream().map(Problem::getMessage).collect(Collectors.joining("\n")),
             problems.stream().map(Problem::hint).distinct().collect(Collectors.joining("\n")),
             problems.get(0));
+  }
+
+  /** Throws all of {@code problems} as one, if there are any. */
+  public static void throwAll(List<Problem> problems) {
+    if (!problems.isEmpty()) {
+      throw all(problems);
+    }
   }
 
   /** {@return what the user can do about it} */

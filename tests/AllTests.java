@@ -28,13 +28,15 @@ import lib.host.Preflight;
 import lib.host.Tool;
 import lib.image.DebianBuilt;
 import org.junit.jupiter.api.MethodOrderer;
+import org.junit.jupiter.api.parallel.Execution;
+import org.junit.jupiter.api.parallel.ExecutionMode;
 import org.junit.platform.launcher.core.LauncherDiscoveryRequestBuilder;
 import org.junit.platform.launcher.core.LauncherFactory;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
-/** Runs the classes named XTest that were compiled together with this one, one after the other. */
+/** Runs the classes named XTest that were compiled together with this one. */
 @Command(
     name = "AllTests",
     mixinStandardHelpOptions = true,
@@ -71,9 +73,8 @@ class AllTests implements Callable<Integer> {
   public Integer call() throws Exception {
     List<String> classes =
         new ArrayList<>(testClasses().stream().filter(only.asPredicate()).toList());
-    LauncherDiscoveryRequestBuilder request = LauncherDiscoveryRequestBuilder.request();
     if (shuffle != null) {
-      shuffle(classes, request);
+      shuffle(classes);
     }
     if (list) {
       classes.forEach(System.out::println);
@@ -82,11 +83,9 @@ class AllTests implements Callable<Integer> {
     System.setProperty("kubenet.tests.yes", Boolean.toString(yes));
     preflight();
 
-    classes.forEach(name -> request.selectors(selectClass(name)));
-    concurrency(request);
-    request.configurationParameter("junit.jupiter.tempdir.factory.default", "NotedTempDir");
     TestReport report = new TestReport(System.out);
-    LauncherFactory.create().execute(request.build(), report);
+    run(classes.stream().filter(AllTests::waits).toList(), 4, report);
+    run(classes.stream().filter(name -> !waits(name)).toList(), 2, report);
     if (only.pattern().isEmpty()) {
       report.leftOvers(Golden.unasked());
     }
@@ -94,28 +93,51 @@ class AllTests implements Callable<Integer> {
   }
 
   /** No class needs another before it, and no test another but where the class says so. */
-  private void shuffle(List<String> classes, LauncherDiscoveryRequestBuilder request) {
-    long seed = shuffle == 0 ? System.nanoTime() : shuffle;
-    System.out.println("shuffled; to repeat it: --shuffle " + seed);
-    Collections.shuffle(classes, new Random(seed));
-    request.configurationParameter(
-        MethodOrderer.DEFAULT_ORDER_PROPERTY_NAME, MethodOrderer.Random.class.getName());
-    request.configurationParameter(MethodOrderer.Random.RANDOM_SEED_PROPERTY_NAME, "" + seed);
+  private void shuffle(List<String> classes) {
+    if (shuffle == 0) {
+      shuffle = System.nanoTime();
+    }
+    System.out.println("shuffled; to repeat it: --shuffle " + shuffle);
+    Collections.shuffle(classes, new Random(shuffle));
   }
 
   /**
-   * One class after the other, and two tests of a class at a time: those of scripts wait for most
-   * of their time. A class that can't have it is annotated with {@code SAME_THREAD}.
+   * Whether a class is annotated with {@code CONCURRENT}: its tests wait for most of their time,
+   * and it runs beside other classes.
    */
-  private static void concurrency(LauncherDiscoveryRequestBuilder request) {
+  private static boolean waits(String name) {
+    try {
+      Execution execution = Class.forName(name).getAnnotation(Execution.class);
+      return execution != null && execution.value() == ExecutionMode.CONCURRENT;
+    } catch (ClassNotFoundException e) {
+      throw new IllegalStateException(e);
+    }
+  }
+
+  /**
+   * Runs classes one after the other, but those that wait all at once. Tests of one class run at
+   * the same time, too; a class that can't have it is annotated with {@code SAME_THREAD}.
+   *
+   * @param tests how many run at a time
+   */
+  private void run(List<String> classes, int tests, TestReport report) {
+    LauncherDiscoveryRequestBuilder request = LauncherDiscoveryRequestBuilder.request();
+    classes.forEach(name -> request.selectors(selectClass(name)));
     String parallel = "junit.jupiter.execution.parallel.";
     request.configurationParameter(parallel + "enabled", "true");
     request.configurationParameter(parallel + "mode.default", "concurrent");
     request.configurationParameter(parallel + "mode.classes.default", "same_thread");
     request.configurationParameter(parallel + "config.strategy", "fixed");
-    request.configurationParameter(parallel + "config.fixed.parallelism", "2");
+    request.configurationParameter(parallel + "config.fixed.parallelism", "" + tests);
     // with threads that never take up another test while one waits for something
     request.configurationParameter(parallel + "config.executor-service", "WORKER_THREAD_POOL");
+    request.configurationParameter("junit.jupiter.tempdir.factory.default", "NotedTempDir");
+    if (shuffle != null) {
+      request.configurationParameter(
+          MethodOrderer.DEFAULT_ORDER_PROPERTY_NAME, MethodOrderer.Random.class.getName());
+      request.configurationParameter(MethodOrderer.Random.RANDOM_SEED_PROPERTY_NAME, "" + shuffle);
+    }
+    LauncherFactory.create().execute(request.build(), report);
   }
 
   /** The one place where the tests' host packages are looked for, and installed with --yes. */

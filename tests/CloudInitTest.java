@@ -1,6 +1,7 @@
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
@@ -23,7 +24,9 @@ import lib.cluster.Network;
 import lib.cluster.Node;
 import lib.cluster.Role;
 import lib.seed.CloudInit;
+import lib.seed.Identity;
 import lib.seed.RoleFiles;
+import lib.seed.VirtualIp;
 import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestFactory;
@@ -73,6 +76,9 @@ class CloudInitTest {
         - [chmod, "0644", /etc/motd, y, 1e3, 0o17]
       ntp: {enabled: true, servers: [10.0.0.1]}
       """;
+
+  private static final List<String> START =
+      List.of("systemctl", "--no-reload", "--now", "enable", "kubenet-virtual-ip.service");
 
   /** What is compared and checked: a name, and a file's text. */
   private record Made(String name, String text) {}
@@ -290,18 +296,41 @@ class CloudInitTest {
   }
 
   @Test
-  void whatARoleFileAddsComesAfterTheVirtualIp() {
+  void whatARoleFileWritesComesAfterKubenetsOwn() {
     Yaml role =
         CloudInit.role(
             "c", "#cloud-config\nruncmd: [date]\nwrite_files: [{path: /a, content: b}]\n");
     Map<String, Object> tree =
         CloudInit.shared(Cluster.standard(), Role.CONTROL, role, Set.of(), "key");
 
-    assertThat((List<?>) tree.get("runcmd")).hasSize(2).last().isEqualTo("date");
+    assertThat(tree.get("runcmd")).isEqualTo(List.of("date"));
     assertThat((List<?>) tree.get("write_files"))
-        .hasSize(5)
+        .hasSize(4)
         .last()
         .isEqualTo(Map.of("path", "/a", "content", "b"));
+  }
+
+  /** A command may ask who it runs on, and a template is nobody. */
+  @Test
+  void aTemplateStartsTheVirtualIpAndLeavesOtherCommandsToItsNodes() throws IOException {
+    String text = Files.readString(Project.root().resolve("cloud-init/control.yaml"));
+    Yaml role =
+        CloudInit.role("control.yaml", text + "  - [sh, -c, hostname]\nbootcmd: [hostname]\n");
+    Cluster cluster = Cluster.standard();
+    List<String> settle = List.of("python3", "/fork.py");
+    String template =
+        CloudInit.templateData(
+            cluster, Role.CONTROL, role, Set.of(), settle, Map.entry("/fork.py", "pass\n"));
+    String node =
+        Identity.json(cluster, cluster.node("control0"), "id", role, "login", Lab.HOST_KEY);
+    JsonNode tree = PyYaml.json(Yaml.parse("f", template, new ArrayList<>()).plain());
+
+    assertThat(tree.has("bootcmd")).isFalse();
+    assertThat(tree.path("runcmd")).isEqualTo(PyYaml.json(List.of(START, settle)));
+    assertThat(tree.path("write_files").findValuesAsText("path"))
+        .containsSubsequence(VirtualIp.FILE, "/fork.py");
+    assertThat(new ObjectMapper().readTree(node).path("commands").textValue())
+        .isEqualTo("#!/bin/sh\nhostname\nsh -c hostname\n");
   }
 
   @ParameterizedTest

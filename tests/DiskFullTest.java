@@ -15,9 +15,11 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.parallel.Execution;
 import org.junit.jupiter.api.parallel.ExecutionMode;
+import org.junit.jupiter.api.parallel.ResourceLock;
 
 /** A file system that has no room left: a real one, of 1200 MiB, in memory. */
-@Execution(ExecutionMode.SAME_THREAD) // two such file systems would be much memory
+@Execution(ExecutionMode.CONCURRENT)
+@ResourceLock("DiskFullTest") // one at a time: two such file systems would be much memory
 class DiskFullTest {
   private Path top;
   private Path mount;

@@ -173,7 +173,7 @@ class FirmwareTest {
       Path copy = root.resolve("copy");
       Files.writeString(root.resolve(file), "firmware");
       Files.deleteIfExists(copy);
-      new Plan.Copy(root.resolve(file), copy, boot.copySize()).run();
+      Plan.Make.copy(root.resolve(file), copy, boot.copySize()).run();
       assertThat(Files.size(copy)).isEqualTo(64L << 20);
       Files.copy(copy, root.resolve(file), StandardCopyOption.REPLACE_EXISTING);
     }

@@ -13,8 +13,11 @@ import java.util.stream.Stream;
 import lib.Commands;
 import lib.Wait;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.parallel.Execution;
+import org.junit.jupiter.api.parallel.ExecutionMode;
 
 /** Scripts that end in the middle of their work. */
+@Execution(ExecutionMode.CONCURRENT)
 class InterruptTest {
   /** What a launch itself starts, not tmux for it: each start is a step at which it may end. */
   private static final List<String> PROGRAMS = List.of("ssh-keygen", "qemu-img", "xorriso", "tmux");

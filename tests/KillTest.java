@@ -11,8 +11,11 @@ import lib.cluster.Node;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.parallel.Execution;
+import org.junit.jupiter.api.parallel.ExecutionMode;
 
 /** Processes that are killed, and hosts that lose power, under the real scripts. */
+@Execution(ExecutionMode.CONCURRENT)
 class KillTest {
   private static final Duration LIMIT = Duration.ofMinutes(1);
 
@@ -114,7 +117,10 @@ class KillTest {
       promise = "no script takes it for the VM or sends it a signal")
   void aPidThatIsAnotherProcesss() throws Exception {
     powerCut();
-    Process foreign = new ProcessBuilder("sleep", "600").start();
+    Process foreign =
+        CommandResult.command("sleep", "600")
+            .with("TEST", tiny.top()) // by which it ends if this test is killed
+            .start(tiny.top().resolve("out"));
     try {
       for (Node node : tiny.nodes()) {
         Files.writeString(tiny.layout().node(node).pid(), foreign.pid() + "\n");

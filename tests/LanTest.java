@@ -19,8 +19,11 @@ import lib.vm.Vm;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.parallel.Execution;
+import org.junit.jupiter.api.parallel.ExecutionMode;
 
 /** The LAN between real QEMUs, and what the loss of its switch costs. */
+@Execution(ExecutionMode.CONCURRENT)
 class LanTest {
   private static final Duration ANSWER = Duration.ofSeconds(10);
 

@@ -191,6 +191,7 @@ class NeverReadyTest {
       promise =
           "a guest that nobody can reach and whose console is silent for a minute gives its slot to"
               + " the next one; launch-all ends")
+  @Execution(ExecutionMode.CONCURRENT) // its turns are those of a process of its own
   void silentGuestsGiveTheirPlacesToOthers() throws IOException {
     int places = Runtime.getRuntime().availableProcessors();
     try (TinyCluster tiny = TinyCluster.make()) {

@@ -30,9 +30,11 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.parallel.Execution;
 import org.junit.jupiter.api.parallel.ExecutionMode;
+import org.junit.jupiter.api.parallel.ResourceLock;
 
 /** What is made for a moment ends with the process that made it, by whatever signal. */
-@Execution(ExecutionMode.SAME_THREAD)
+@Execution(ExecutionMode.CONCURRENT)
+@ResourceLock("OutliveTest") // its own tests one at a time: some are much work
 class OutliveTest {
   private static final String[] LAUNCH = {"--yes", "--no-bake", "--only", "gateway,worker0"};
   private static final Duration GONE = Duration.ofSeconds(30);

@@ -41,7 +41,7 @@ class PersonalTmuxTest {
       List<String> ids = windows(tiny, "#{window_id}");
       assertThat(ids).hasSize(3);
       tiny.tmux("rename-window", "-t", "=tiny-vms:vms", "my vms");
-      TinyCluster.kill(tiny.vm("worker0").process().orElseThrow());
+      Gone.kill(tiny.vm("worker0").process().orElseThrow());
       tiny.launch();
       assertThat(windows(tiny, "#{window_id}")).isEqualTo(ids);
 
@@ -82,7 +82,7 @@ class PersonalTmuxTest {
       }
       assertThat(windows(tiny, "#{window_name}")).containsExactly("lan", "vms", "forward");
 
-      TinyCluster.kill(tiny.vm("worker0").process().orElseThrow());
+      Gone.kill(tiny.vm("worker0").process().orElseThrow());
       tiny.launch();
       assertThat(windows(tiny, "#{window_name}")).hasSize(3);
       stop(tiny);
@@ -120,7 +120,7 @@ class PersonalTmuxTest {
           .isEqualTo("vms");
       assertThat(tiny.tmux("display-message", "-p", "-t", "=tiny-vms:", "#{T:status-right}"))
           .isEqualTo("(C-a d leaves)");
-      TinyCluster.kill(tiny.vm("worker0").process().orElseThrow());
+      Gone.kill(tiny.vm("worker0").process().orElseThrow());
       tiny.launch();
       stop(tiny);
     }

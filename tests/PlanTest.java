@@ -33,7 +33,7 @@ class PlanTest {
             new Plan.Write(folder.resolve("state/script"), "#!/bin/sh\n", true),
             new Plan.Make(folder.resolve("state/made"), PlanTest::touch, false),
             new Plan.Make(folder.resolve("state/anew"), PlanTest::touch, true),
-            new Plan.Copy(source, folder.resolve("state/copy")),
+            Plan.Make.copy(source, folder.resolve("state/copy"), 0),
             key(folder.resolve("state/key"), "comment")));
   }
 
@@ -98,8 +98,8 @@ class PlanTest {
                 new Plan.Write(nodes.resolve("g"), "", true),
                 new Plan.Make(nodes.resolve("disk"), PlanTest::touch, false),
                 new Plan.Make(nodes.resolve("seed"), PlanTest::touch, true),
-                new Plan.Copy(Path.of("/v"), nodes.resolve("disk")),
-                new Plan.Copy(Path.of("/v"), nodes.resolve("w")),
+                Plan.Make.copy(Path.of("/v"), nodes.resolve("disk"), 0),
+                Plan.Make.copy(Path.of("/v"), nodes.resolve("w"), 0),
                 key(nodes.resolve("disk"), "c"),
                 key(nodes.resolve("key"), "c"),
                 new Plan.Remove(nodes.resolve("seed"))));
@@ -223,7 +223,7 @@ class PlanTest {
 
     make.run();
     assertThat(file).content(StandardCharsets.UTF_8).isEqualTo("theirs\n");
-    new Plan.Copy(Path.of("/etc/passwd"), file).run();
+    Plan.Make.copy(Path.of("/etc/passwd"), file, 0).run();
     assertThat(file).content(StandardCharsets.UTF_8).isEqualTo("theirs\n");
   }
 
@@ -306,7 +306,7 @@ class PlanTest {
     }
   }
 
-  private static Plan.MakeKey key(Path file, String comment) {
-    return new Plan.MakeKey(file, part -> SshKey.generate(part, comment));
+  private static Plan.Make key(Path file, String comment) {
+    return new Plan.Make(file, part -> SshKey.generate(part, comment), false);
   }
 }

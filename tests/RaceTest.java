@@ -10,8 +10,11 @@ import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.parallel.Execution;
+import org.junit.jupiter.api.parallel.ExecutionMode;
 
 /** Commands that run at the same time, on one cluster. */
+@Execution(ExecutionMode.CONCURRENT)
 class RaceTest {
   private TinyCluster tiny;
 

@@ -10,8 +10,11 @@ import lib.vm.Vm;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.parallel.Execution;
+import org.junit.jupiter.api.parallel.ExecutionMode;
 
 /** Scripts act on the record for what exists, and on the cluster file for what is to come. */
+@Execution(ExecutionMode.CONCURRENT)
 class RecordTest {
   private TinyCluster tiny;
   private Path config;

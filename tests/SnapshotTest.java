@@ -16,8 +16,11 @@ import lib.vm.SavedState;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.parallel.Execution;
+import org.junit.jupiter.api.parallel.ExecutionMode;
 
 /** Suspended nodes and snapshots of all of them, by real QEMU with tiny guests. */
+@Execution(ExecutionMode.CONCURRENT)
 class SnapshotTest {
   private TinyCluster tiny;
 
@@ -199,7 +202,7 @@ class SnapshotTest {
     tiny.run("snapshot-all", "x", "--restore", "--yes")
         .exitedWith(1)
         .complains(
-            "worker0: its memory in snapshot x is of 256 MiB of memory, and cluster.yaml says 300",
+            "worker0: its memory in snapshot x is of memory 256M, and cluster.yaml says 300M",
             "undo the change in cluster.yaml");
     assertThat(tiny.pids()).isEqualTo(running);
 

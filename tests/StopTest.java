@@ -8,8 +8,11 @@ import lib.vm.Qmp;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.parallel.Execution;
+import org.junit.jupiter.api.parallel.ExecutionMode;
 
 /** A plain stop ends no guest that can't be asked. Tiny guests hear the button and have no SSH. */
+@Execution(ExecutionMode.CONCURRENT)
 class StopTest {
   private TinyCluster tiny;
 

@@ -20,8 +20,11 @@ import lib.vm.SavedState;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.parallel.Execution;
+import org.junit.jupiter.api.parallel.ExecutionMode;
 
 /** What was suspended is taken up once, on its own disk, by a QEMU that fits; or it is kept. */
+@Execution(ExecutionMode.CONCURRENT)
 class SuspensionTest {
   /** Stays in the console's file when a guest goes on; a boot empties it. */
   private static final String MARK = "printed before it was suspended";
@@ -261,7 +264,7 @@ class SuspensionTest {
 
     tiny.run("stop-all", "--suspend").succeeded();
     loaded();
-    tiny.nodes().forEach(node -> TinyCluster.kill(tiny.vm(node.name()).process().orElseThrow()));
+    tiny.nodes().forEach(node -> Gone.kill(tiny.vm(node.name()).process().orElseThrow()));
     tiny.run("launch-all").succeeded();
     assertResumed();
   }
@@ -309,7 +312,7 @@ class SuspensionTest {
       Files.move(path.resolveSibling("kept-" + path.getFileName()), path);
     }
     SavedState.take(files());
-    TinyCluster.kill(tiny.vm("worker0").process().orElseThrow());
+    Gone.kill(tiny.vm("worker0").process().orElseThrow());
   }
 
   @Test

@@ -163,27 +163,6 @@ final class TinyCluster implements AutoCloseable {
     return pids;
   }
 
-  /** Kills a process that is no child of this one, and waits until it is gone. */
-  static void kill(ProcessHandle process) {
-    process.destroyForcibly();
-    // onExit() waits for the number to be free, which another thread may have by then
-    Path status = Path.of("/proc/" + process.pid() + "/status");
-    boolean gone = Wait.until(Duration.ofSeconds(20), () -> !process.isAlive() || isZombie(status));
-    assertThat(gone).as("gone: %s", process.info()).isTrue();
-  }
-
-  /**
-   * Whether it has ended and its parent has not asked how: a busy one takes its time. While others
-   * of its threads end, what it had open is open still.
-   */
-  private static boolean isZombie(Path status) {
-    try {
-      return Files.readString(status).matches("(?s).*\nState:\tZ.*\nThreads:\t[01]\n.*");
-    } catch (IOException e) {
-      return true; // gone for good
-    }
-  }
-
   /** A script that is not yet started, for its nodes. */
   CommandResult.Call call(String script, String... arguments) {
     List<String> words = new ArrayList<>(List.of(arguments));

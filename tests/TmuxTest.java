@@ -105,7 +105,6 @@ class TmuxTest {
                     Tmux.respawn("%3", program),
                     Tmux.listPanes("lab"),
                     Tmux.killSession("lab"),
-                    Tmux.killPane("%3"),
                     Tmux.attach("lab"),
                     Tmux.switchClient("lab"))
                 .stream()
@@ -115,7 +114,6 @@ class TmuxTest {
             "tmux list-panes -s -t =lab: -F"
                 + " '#{pane_id} #{pane_dead} #{window_id} #{@kubenet-window} #{@node}'",
             "tmux kill-session -t =lab",
-            "tmux kill-pane -t %3",
             "tmux attach-session -t =lab",
             "tmux switch-client -t =lab");
   }
@@ -201,7 +199,7 @@ class TmuxTest {
     assertThat(tmux("display-message", "-p", "-t", "=lab:", "#{window_name}")).isEqualTo("nodes");
     String id = panes("lab").get(41).windowId();
     Commands.run(own(Tmux.newPane(id, new Tmux.Pane("extra", program)))).orProblem();
-    Commands.run(own(Tmux.killPane(panes.get(0).id()))).orProblem();
+    tmux("kill-pane", "-t", panes.get(0).id());
     assertThat(panes("lab").stream().map(pane -> pane.window() + " " + pane.title()))
         .hasSize(42)
         .contains("more gateway", "more extra")
@@ -257,7 +255,7 @@ class TmuxTest {
     for (Tmux.Found pane : before) {
       tmux("rename-window", "-t", pane.windowId(), "my nodes %9 1 @7");
     }
-    Commands.run(own(Tmux.killPane(before.get(1).id()))).orProblem();
+    tmux("kill-pane", "-t", before.get(1).id());
     tmux("respawn-pane", "-k", "-t", before.get(2).id(), "--", "sh", "-c", "exit 1");
     assertThat(
             Wait.until(Duration.ofSeconds(5), () -> marks(sessions).contains("nodes worker0 dead")))

@@ -54,7 +54,7 @@ class VmTest {
     assertThat(vm.status()).contains("prelaunch");
     assertThat(vm.isQueued()).isTrue();
 
-    vm.letGo();
+    vm.resume();
     assertThat(vm.status()).contains("running");
     assertThat(vm.isQueued()).isFalse();
     vm.powerDown(); // a machine without a guest does not mind
@@ -156,7 +156,7 @@ class VmTest {
 
   @Test
   void aDeadQemuIsAProblemWithItsLastWords() throws IOException {
-    assertThat(Lab.problem(() -> vm.letGo()))
+    assertThat(Lab.problem(() -> vm.resume()))
         .isEqualTo(
             "QEMU of worker0 did not take `cont`: No such file or directory\n(see %s)"
                 .formatted(files.console()));

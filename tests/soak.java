@@ -7,6 +7,7 @@
 //DEPS org.assertj:assertj-core:3.27.7
 //SOURCES BootSector.java
 //SOURCES CommandResult.java
+//SOURCES Gone.java
 //SOURCES Leftovers.java
 //SOURCES Project.java
 //SOURCES TinyCluster.java
@@ -340,13 +341,13 @@ class Soak implements Callable<Integer> {
         .limit(most)
         .map(line -> Long.parseLong(line.split(" ")[0]))
         .flatMap(pid -> ProcessHandle.of(pid).stream())
-        .forEach(TinyCluster::kill);
+        .forEach(Gone::kill);
   }
 
   private void killTmux() {
     String pid = tiny.tmux("display-message", "-p", "#{pid}");
     if (pid.matches("[0-9]+")) {
-      ProcessHandle.of(Long.parseLong(pid)).ifPresent(TinyCluster::kill);
+      ProcessHandle.of(Long.parseLong(pid)).ifPresent(Gone::kill);
     }
   }
 

@@ -110,7 +110,7 @@ public record TemplateMaker(Template template, Optional<BaseImage> held) impleme
             true,
             Disk.SEED_BYTES));
     if (held.isPresent()) {
-      actions.add(new Plan.Copy(held.get().disk(), files.disk()));
+      actions.add(Plan.Make.copy(held.get().disk(), files.disk(), 0));
     } else {
       int gib = template.node().size().diskGiB();
       actions.add(
@@ -145,7 +145,7 @@ public record TemplateMaker(Template template, Optional<BaseImage> held) impleme
       if (held.isPresent()) {
         Vm vm = new Vm(template.node(), files);
         Wait.until(ANSWER, () -> vm.status().isPresent() || !process.isAlive());
-        letGo(vm, errors);
+        resume(vm, errors);
       }
       String said = awaitWord(process, files);
       if (!said.startsWith(template.last())) {
@@ -174,9 +174,9 @@ public record TemplateMaker(Template template, Optional<BaseImage> held) impleme
     }
   }
 
-  private void letGo(Vm vm, Path errors) {
+  private void resume(Vm vm, Path errors) {
     try {
-      vm.letGo();
+      vm.resume();
     } catch (Problem e) {
       throw failed("its held boot can't go on: " + Commands.tail(errors, 3), vm.files());
     }

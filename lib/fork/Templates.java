@@ -1,5 +1,7 @@
 package lib.fork;
 
+import java.io.OutputStream;
+import java.io.PrintStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.EnumMap;
@@ -120,6 +122,15 @@ public record Templates(ImageStore store, Map<Role, Template> makers) {
     } catch (Problem problem) {
       note(maker, problem);
       throw problem;
+    }
+  }
+
+  /** Makes the template of a role; where that fails, a line says why: its nodes boot then. */
+  public void attempt(Role role, Terminal terminal) {
+    try {
+      make(role, Terminal.plain(new PrintStream(OutputStream.nullOutputStream())));
+    } catch (Problem problem) {
+      terminal.line(role.word() + ": each boots from the start: " + problem.getMessage());
     }
   }
 

@@ -84,7 +84,7 @@ public record ImageDownload(String name, URI url, String sha256) implements Imag
         Files.move(part, work.resolve(Image.DISK), StandardCopyOption.ATOMIC_MOVE);
       } else {
         Argv convert = QemuImg.convert(image.format(), part, work.resolve(Image.DISK));
-        Commands.run(convert, Duration.ofMinutes(30), line -> {}).orProblem();
+        Commands.run(convert, Duration.ofMinutes(30)).orProblem();
         Files.delete(part);
       }
     } catch (IOException e) {

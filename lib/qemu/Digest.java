@@ -32,7 +32,7 @@ public final class Digest {
   public static String of(Path file) throws IOException {
     if (Commands.find("sha256sum").isPresent()) {
       Argv command = Argv.of("sha256sum", "--binary", Argv.word(file));
-      return Commands.run(command, LIMIT, line -> {})
+      return Commands.run(command, LIMIT)
           .orProblem()
           .out()
           .replaceFirst("(?s)^\\\\?([0-9a-f]{64}) .*", "$1");

@@ -6,7 +6,6 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
-import java.util.Optional;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -24,12 +23,14 @@ import lib.vm.Suspension;
 import lib.vm.Vm;
 
 /**
- * Lets paused VMs go, as many at a time as the host can boot well. A node that is ready frees its
- * place.
+ * Resumes the VMs that wait, as many at a time as the host can boot well. A node that is ready
+ * frees its place.
  *
  * @param places how many may boot at a time
+ * @param start starts a node's QEMU anew
  */
-public record Admission(Cluster cluster, Layout layout, int places) {
+public record Admission(
+    Cluster cluster, Layout layout, int places, Consumer<Node> start, Terminal terminal) {
   private static final Duration START = Duration.ofSeconds(10);
   private static final Duration END = Duration.ofSeconds(5);
 
@@ -47,8 +48,10 @@ public record Admission(Cluster cluster, Layout layout, int places) {
    * <p>Measured on 2 cores, seven nodes under emulation: all at once 630 s and 1240 CPU-seconds,
    * two at a time 330 s and 620.
    */
-  public static Admission of(Cluster cluster, Layout layout, Host host) {
-    return new Admission(cluster, layout, host.emulates() ? host.cores() : Integer.MAX_VALUE);
+  public static Admission of(
+      Cluster cluster, Layout layout, Host host, Consumer<Node> start, Terminal terminal) {
+    int places = host.emulates() ? host.cores() : Integer.MAX_VALUE;
+    return new Admission(cluster, layout, places, start, terminal);
   }
 
   /**
@@ -60,95 +63,105 @@ public record Admission(Cluster cluster, Layout layout, int places) {
   public record Later(List<Node> nodes, Runnable first) {}
 
   /**
-   * Lets every VM go that waits, in the given order; returns when none waits any more. The last
+   * Resumes every VM that waits, in the given order; returns when none waits any more. The last
    * ones are still booting then, and whether a guest becomes ready is for others to say.
    *
    * @param nodes those whose QEMU runs
    * @param later those whose QEMU does not run yet
-   * @param start starts a node's QEMU anew
    * @throws Problem naming each node whose QEMU did not start, or did not take its saved state,
-   *     after all others went
+   *     after all others were resumed
    */
-  public void letGoAll(
-      List<Node> nodes, List<Later> later, Consumer<Node> start, Terminal terminal) {
+  public void resumeAll(List<Node> nodes, List<Later> later) {
     List<Problem> problems = Collections.synchronizedList(new ArrayList<>());
-    List<Node> waiting = new ArrayList<>();
-    for (Node node : nodes) {
-      Optional<Problem> problem = awaitStarted(node);
-      if (problem.isPresent() && isFork(node) && session().hasEnded(node.name())) {
-        problem = startFromDisk(node, start, terminal);
-      }
-      problem.ifPresentOrElse(problems::add, () -> waiting.add(node));
-    }
-    waiting.removeIf(node -> !Vm.of(node, layout).isQueued());
-    boolean resumed = waiting.stream().anyMatch(node -> suspension(node).isSaved());
-    if (waiting.size() <= places && later.isEmpty() && !resumed) {
-      for (Node node : waiting) {
-        try {
-          letGo(node, start, terminal);
-        } catch (Problem problem) {
-          problems.add(problem);
-        }
-      }
+    List<Node> waiting = new ArrayList<>(nodes);
+    waiting.removeIf(node -> !succeeds(() -> awaitStartedAnyhow(node), problems));
+    waiting.removeIf(node -> !vm(node).isQueued());
+    boolean saved = waiting.stream().anyMatch(node -> suspension(node).isSaved());
+    if (waiting.size() <= places && later.isEmpty() && !saved) {
+      waiting.forEach(node -> succeeds(() -> resume(node), problems));
     } else {
-      takeTurns(waiting, later, start, terminal, problems);
+      takeTurns(waiting, later, problems);
     }
-    if (!problems.isEmpty()) {
-      throw Problem.all(problems);
+    Problem.throwAll(problems);
+  }
+
+  private static boolean succeeds(Runnable work, List<Problem> problems) {
+    try {
+      work.run();
+      return true;
+    } catch (RuntimeException e) {
+      problems.add(Problem.of(e));
+      return false;
     }
   }
 
   /** Whether it has a template's memory to go on from, in which there is nothing of a person's. */
-  private boolean isFork(Node node) {
-    return Files.exists(layout.node(node).incoming()) && !suspension(node).isSaved();
+  private static boolean isFork(Vm vm) {
+    return Files.exists(vm.files().incoming()) && !new Suspension(vm).isSaved();
   }
 
   /** Starts a fork that did not go on from its template's memory. */
-  private Optional<Problem> startFromDisk(Node node, Consumer<Node> start, Terminal terminal) {
+  private void startFromDisk(Node node) {
     terminal.line(
         "%s: QEMU did not take its template's memory%s; it boots from its disk",
         node.name(), pane(node));
-    Vm.of(node, layout).removeSaved();
+    vm(node).removeSaved();
     start.accept(node);
-    return awaitStarted(node);
+    awaitStarted(node);
   }
 
   /** What QEMU said at last, for the middle of a line. */
   private String pane(Node node) {
+    Wait.until(END, () -> session().hasEnded(node.name())); // tmux takes a moment to see it
     String tail = session().tail(node.name());
     return tail.isEmpty() ? "" : " (" + tail + ")";
   }
 
   private VmSession session() {
-    return VmSession.of(cluster, layout, Terminal.current());
+    return VmSession.of(cluster, layout, terminal);
+  }
+
+  private Vm vm(Node node) {
+    return Vm.of(node, layout);
   }
 
   private Suspension suspension(Node node) {
-    return new Suspension(Vm.of(node, layout));
+    return new Suspension(vm(node));
   }
 
-  private Optional<Problem> awaitStarted(Node node) {
-    Vm vm = Vm.of(node, layout);
-    if (Wait.until(START, () -> vm.alive() && vm.status().isPresent())) {
-      return Optional.empty();
+  /** The same, and starts a fork anew whose QEMU has ended. */
+  private void awaitStartedAnyhow(Node node) {
+    try {
+      awaitStarted(node);
+    } catch (Problem problem) {
+      if (!isFork(vm(node)) || !session().hasEnded(node.name())) {
+        throw problem;
+      }
+      startFromDisk(node);
     }
-    return Optional.of(
-        vm.alive()
-            ? new Problem(
-                "%s: QEMU does not answer on %s".formatted(node.name(), vm.files().qmp()),
-                "try again; or have its guest power off, and launch it: stop-all.java --only "
-                    + node.name())
-            : new Problem(
-                node.name() + ": QEMU did not start" + pane(node),
-                "its pane shows why: " + session().attach()));
+  }
+
+  private void awaitStarted(Node node) {
+    Vm vm = vm(node);
+    if (Wait.until(START, () -> vm.alive() && vm.status().isPresent())) {
+      return;
+    }
+    throw vm.alive()
+        ? new Problem(
+            "%s: QEMU does not answer on %s".formatted(node.name(), vm.files().qmp()),
+            "try again; or have its guest power off, and launch it: stop-all.java --only "
+                + node.name())
+        : new Problem(
+            node.name() + ": QEMU did not start" + pane(node),
+            "its pane shows why: " + session().attach());
   }
 
   /** A saved state that QEMU does not take is kept; a template's memory can be done without. */
-  private void letGo(Node node, Consumer<Node> start, Terminal terminal) {
-    Vm vm = Vm.of(node, layout);
-    boolean fork = isFork(node);
+  private void resume(Node node) {
+    Vm vm = vm(node);
+    boolean fork = isFork(vm);
     try {
-      letGo(vm);
+      resume(vm);
     } catch (Problem problem) {
       if (!fork && !suspension(node).isSaved() || !Wait.until(END, () -> !vm.alive())) {
         throw problem;
@@ -159,22 +172,17 @@ public record Admission(Cluster cluster, Layout layout, int places) {
             Suspension.KEPT.formatted(node.name()),
             problem);
       }
-      startFromDisk(node, start, terminal).ifPresent(Admission::fail);
-      letGo(vm);
+      startFromDisk(node);
+      resume(vm);
     }
   }
 
-  private static void letGo(Vm vm) {
-    vm.letGo();
+  private static void resume(Vm vm) {
+    vm.resume();
     BootRecord.of(vm.files()).ended(Leg.QUEUED, Instant.now());
   }
 
-  private void takeTurns(
-      List<Node> waiting,
-      List<Later> later,
-      Consumer<Node> start,
-      Terminal terminal,
-      List<Problem> problems) {
+  private void takeTurns(List<Node> waiting, List<Later> later, List<Problem> problems) {
     List<Node> all = new ArrayList<>(waiting);
     later.forEach(some -> all.addAll(some.nodes()));
     if (places < all.size()) {
@@ -186,23 +194,19 @@ public record Admission(Cluster cluster, Layout layout, int places) {
         Executors.newFixedThreadPool(Math.min(places, all.size()), Admission::daemon);
     try (Progress progress = new Progress(terminal, all)) {
       Consumer<Node> boot =
-          node -> turns.execute(() -> boot(node, start, terminal, gone, right, progress, problems));
+          node -> turns.execute(() -> boot(node, gone, right, progress, problems));
       for (Later some : later) { // first, as others wait for them
         some.nodes().forEach(node -> progress.reached(node, Stage.TEMPLATE, false));
         turns.execute(
             () -> {
-              try {
-                some.first().run();
+              if (succeeds(some.first(), problems)) {
                 some.nodes().forEach(boot);
-              } catch (Problem problem) {
-                problems.add(problem);
-                some.nodes().forEach(progress::failed);
-                some.nodes()
-                    .forEach(
-                        node -> {
-                          gone.countDown();
-                          right.countDown();
-                        });
+                return;
+              }
+              for (Node node : some.nodes()) {
+                progress.failed(node);
+                gone.countDown();
+                right.countDown();
               }
             });
       }
@@ -217,44 +221,37 @@ public record Admission(Cluster cluster, Layout layout, int places) {
     }
   }
 
-  /** Lets a VM go and keeps its place until it is ready or has failed. */
+  /** Resumes a VM and keeps its place until it is ready or has failed. */
   private void boot(
       Node node,
-      Consumer<Node> start,
-      Terminal terminal,
       CountDownLatch gone,
       CountDownLatch right,
       Progress progress,
       List<Problem> problems) {
-    boolean resumed = false;
-    try {
-      try {
-        awaitStarted(node).ifPresent(Admission::fail);
-        resumed = suspension(node).isSaved();
-        letGo(node, start, terminal);
-      } catch (Problem problem) {
-        problems.add(problem);
-        throw problem;
-      } finally {
-        gone.countDown();
-        if (!resumed) {
-          right.countDown();
-        }
-      }
-      Readiness.of(node, cluster, layout)
-          .await(
-              Stage.READY, SILENCE, stage -> progress.reached(node, stage, stage == Stage.READY));
-    } catch (RuntimeException e) {
-      progress.failed(node); // ssh-all says why
-    } finally {
-      if (resumed) { // who is ready has got the time
-        right.countDown();
-      }
+    boolean saved = suspension(node).isSaved();
+    Runnable resume =
+        () -> {
+          awaitStarted(node);
+          resume(node);
+        };
+    boolean resumed = succeeds(resume, problems);
+    gone.countDown();
+    if (!saved) {
+      right.countDown();
     }
-  }
-
-  private static void fail(Problem problem) {
-    throw problem;
+    Runnable ready =
+        () ->
+            Readiness.of(node, cluster, layout)
+                .await(
+                    Stage.READY,
+                    SILENCE,
+                    stage -> progress.reached(node, stage, stage == Stage.READY));
+    if (!resumed || !succeeds(ready, new ArrayList<>())) { // ssh-all says why
+      progress.failed(node);
+    }
+    if (saved) { // who is ready has got the time
+      right.countDown();
+    }
   }
 
   private static Thread daemon(Runnable work) {

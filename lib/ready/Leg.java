@@ -10,7 +10,7 @@ import java.util.Locale;
  * that was resumed boots no kernel.
  */
 public enum Leg {
-  /** QEMU waits before the guest's first instruction, until it is let go. */
+  /** QEMU waits before the guest's first instruction, until it is resumed. */
   QUEUED,
   /** Firmware and boot loader, if any, until the kernel's clock starts. */
   QEMU,

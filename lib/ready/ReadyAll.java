@@ -1,13 +1,9 @@
 package lib.ready;
 
-import java.util.ArrayList;
-import java.util.Collections;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
-import java.util.concurrent.TimeUnit;
+import lib.Each;
 import lib.Problem;
 import lib.Terminal;
 import lib.cluster.Cluster;
@@ -25,27 +21,17 @@ public record ReadyAll(Cluster cluster, Layout layout, Terminal terminal) {
    * @throws Problem naming each node that did not, after all others did
    */
   public void await(List<Node> nodes, Stage goal, Runnable allAnswer) {
-    List<Problem> problems = Collections.synchronizedList(new ArrayList<>());
     Set<Node> answered = ConcurrentHashMap.newKeySet();
-    ExecutorService watchers = Executors.newFixedThreadPool(nodes.size());
     try (Progress progress = new Progress(terminal, nodes)) {
-      nodes.forEach(
-          node -> watchers.execute(() -> await(node, goal, answered, progress, problems)));
-      watchers.shutdown();
-      watchers.awaitTermination(1, TimeUnit.DAYS); // each rung has a limit of its own
-    } catch (InterruptedException e) {
-      throw new Problem("interrupted", "run the same again: it goes on from there", e);
-    }
-    if (answered.containsAll(nodes)) {
-      allAnswer.run();
-    }
-    if (!problems.isEmpty()) {
-      throw Problem.all(problems);
+      Each.run(nodes, node -> await(node, goal, answered, progress)); // each rung has a limit
+    } finally {
+      if (answered.containsAll(nodes)) {
+        allAnswer.run();
+      }
     }
   }
 
-  private void await(
-      Node node, Stage goal, Set<Node> answered, Progress progress, List<Problem> problems) {
+  private void await(Node node, Stage goal, Set<Node> answered, Progress progress) {
     try {
       Readiness.of(node, cluster, layout)
           .await(
@@ -57,11 +43,11 @@ public record ReadyAll(Cluster cluster, Layout layout, Terminal terminal) {
                 }
               });
     } catch (Problem problem) {
-      problems.add(problem);
       progress.failed(node);
+      throw problem;
     } catch (RuntimeException | Error e) { // out of memory, say: that node is not ready
-      problems.add(new Problem(node.name() + ": unexpected: " + e, "--verbose shows where", e));
       progress.failed(node);
+      throw new Problem(node.name() + ": unexpected: " + e, "--verbose shows where", e);
     }
   }
 }

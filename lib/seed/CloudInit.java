@@ -109,12 +109,11 @@ public final class CloudInit {
     tree.put("ssh_deletekeys", true);
     tree.put("manage_etc_hosts", false);
     tree.put("users", joined(List.of(user(cluster, login)), list(role, "users")));
-    List<Object> files = joined(List.of(hosts(cluster), sshd()), VirtualIp.files(cluster, of));
-    tree.put("write_files", joined(files, list(role, "write_files")));
-    List<Object> commands = joined(VirtualIp.commands(of), list(role, "runcmd"));
-    if (!commands.isEmpty()) {
-      tree.put("runcmd", commands);
+    List<Object> files = new ArrayList<>(List.of(hosts(cluster), sshd()));
+    if (VirtualIp.concerns(of)) {
+      files.add(file(VirtualIp.FILE, "0644", VirtualIp.values(cluster)));
     }
+    tree.put("write_files", joined(files, list(role, "write_files")));
     List<Object> missing =
         list(role, "packages").stream().filter(name -> !installed.contains(name)).toList();
     if (missing.isEmpty()) {
@@ -164,10 +163,10 @@ public final class CloudInit {
     Map<String, Object> user = user(cluster, "");
     user.remove("ssh_authorized_keys");
     tree.put("users", joined(List.of(user), list(role, "users")));
-    Map<String, Object> file =
-        ordered("path", program.getKey(), "permissions", "0700", "content", program.getValue());
+    Map<String, Object> file = file(program.getKey(), "0700", program.getValue());
     tree.put("write_files", joined(list(tree.get("write_files")), List.of(file)));
-    tree.put("runcmd", joined(VirtualIp.commands(of), List.of(command)));
+    List<Object> starts = list(role, "runcmd").stream().filter(VirtualIp::starts).toList();
+    tree.put("runcmd", joined(starts, List.of(command)));
     tree.put("hostname", TEMPLATE);
     return "#cloud-config\n" + Yaml.write(tree);
   }
@@ -256,18 +255,19 @@ public final class CloudInit {
   /** The same file for all nodes: a node's own name, too, means its address on the LAN. */
   private static Map<String, Object> hosts(Cluster cluster) {
     String fixed = "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n";
-    return ordered("path", "/etc/hosts", "permissions", "0644", "content", fixed + cluster.hosts());
+    return file("/etc/hosts", "0644", fixed + cluster.hosts());
   }
 
   /** Not by {@code ssh_pwauth}, which would start sshd anew in the middle of a boot. */
   private static Map<String, Object> sshd() {
-    return ordered(
-        "path",
+    return file(
         "/etc/ssh/sshd_config.d/10-kubenet.conf",
-        "permissions",
         "0644",
-        "content",
         "PasswordAuthentication no\nKbdInteractiveAuthentication no\n");
+  }
+
+  private static Map<String, Object> file(String path, String permissions, String content) {
+    return ordered("path", path, "permissions", permissions, "content", content);
   }
 
   private static List<Object> joined(List<Object> first, List<Object> others) {

@@ -121,7 +121,9 @@ public final class Identity {
       Yaml items = role.map().get(key);
       if (items != null) {
         for (Yaml item : items.list()) {
-          script.append(command(item.plain())).append('\n');
+          if (key.equals("bootcmd") || !VirtualIp.starts(item.plain())) { // the template did that
+            script.append(command(item.plain())).append('\n');
+          }
         }
       }
     }

@@ -87,8 +87,8 @@ public record Provision(
     return new Plan(actions);
   }
 
-  private static Plan.MakeKey key(Path file, String comment) {
-    return new Plan.MakeKey(file, part -> SshKey.generate(part, comment));
+  private static Plan.Make key(Path file, String comment) {
+    return new Plan.Make(file, part -> SshKey.generate(part, comment), false);
   }
 
   /**
@@ -141,20 +141,21 @@ public record Provision(
    * @throws Problem if the image was damaged, or a saved state does not fit any more; nothing was
    *     made then
    */
-  public void make(
+  public synchronized void make(
       List<Node> starting,
       BaseImage base,
       Map<Role, BaseImage> templates,
       String config,
       Terminal terminal) {
+    List<Node> fresh = starting.stream().filter(node -> !hasDisk(node)).toList();
+    VirtualIp.missing(cluster, fresh, roles).forEach(terminal::line);
     Suspension.ready(starting, layout, this::command, host(), facts.qemu());
     try (Lock images = CacheFolder.lock("images", terminal); // nobody removes them meanwhile
         Lock forks = CacheFolder.lock("templates", terminal)) {
       Basis basis = new Basis(layout);
       basis.use(base);
       ClusterRecord.add(cluster, layout, config, starting, base.folder().toString());
-      starting.stream()
-          .filter(node -> !hasDisk(node))
+      fresh.stream()
           .map(node -> templates.get(node.role()))
           .filter(Objects::nonNull)
           .distinct()
@@ -217,10 +218,10 @@ public record Provision(
   }
 
   /** {@return what gives a guest copies of its own of the files that it boots by} */
-  public static List<Plan.Copy> copies(Boot boot, Layout.Files files) {
+  public static List<Plan.Make> copies(Boot boot, Layout.Files files) {
     return new TreeMap<>(boot.copies(files))
         .entrySet().stream()
-            .map(copy -> new Plan.Copy(copy.getValue(), copy.getKey(), boot.copySize()))
+            .map(copy -> Plan.Make.copy(copy.getValue(), copy.getKey(), boot.copySize()))
             .toList();
   }
 

@@ -76,12 +76,8 @@ public final class Options {
             e.printStackTrace(new PrintWriter(trace));
             failed.getErr().print(Visible.lines(trace.toString()));
           }
-          if (e instanceof Problem problem) {
-            complain(failed, problem.getMessage(), problem.hint());
-          } else {
-            complain(
-                failed, "unexpected: " + e, "this is a fault in kubenet; --verbose shows where");
-          }
+          Problem problem = Problem.of(e);
+          complain(failed, problem.getMessage(), problem.hint());
           return CommandLine.ExitCode.SOFTWARE;
         });
     try {

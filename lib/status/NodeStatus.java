@@ -84,8 +84,7 @@ public record NodeStatus(
 
   private static String trouble(Vm vm, Look look, Cluster cluster, Layout layout) {
     if (Stall.is(look.stage)) {
-      return new Stall(vm.node(), vm.files().disk()).words()
-          + "; free some, then launch-all.java lets it go on";
+      return Stall.words(vm) + "; free some, then launch-all.java lets it go on";
     }
     if (look.stage.equals(UNKNOWN)) {
       return "QEMU does not answer on %s; stop-all.java powers the guest off over SSH"

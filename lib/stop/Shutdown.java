@@ -90,26 +90,15 @@ public record Shutdown(Cluster cluster, Layout layout, Terminal terminal) {
 
   /** Ends each VM that lives, and says how that was done. */
   private void each(List<Node> nodes, Function<Vm, String> way) {
-    List<Node> running = nodes.stream().filter(node -> Vm.of(node, layout).alive()).toList();
-    List<Problem> problems =
-        Each.map(running, node -> end(Vm.of(node, layout), way)).stream()
-            .flatMap(Optional::stream)
-            .toList();
-    if (!problems.isEmpty()) {
-      throw Problem.all(problems);
-    }
-  }
-
-  private Optional<Problem> end(Vm vm, Function<Vm, String> way) {
-    long start = System.nanoTime();
-    try {
-      String how = way.apply(vm);
-      long seconds = (System.nanoTime() - start) / 1_000_000_000;
-      terminal.line("%-12s %-11s %4d s", vm.node().name(), how, seconds);
-      return Optional.empty();
-    } catch (Problem problem) {
-      return Optional.of(problem);
-    }
+    List<Vm> running = nodes.stream().map(node -> Vm.of(node, layout)).filter(Vm::alive).toList();
+    Each.run(
+        running,
+        vm -> {
+          long start = System.nanoTime();
+          String how = way.apply(vm);
+          long seconds = (System.nanoTime() - start) / 1_000_000_000;
+          terminal.line("%-12s %-11s %4d s", vm.node().name(), how, seconds);
+        });
   }
 
   private static String suspend(Vm vm) {
@@ -130,11 +119,11 @@ public record Shutdown(Cluster cluster, Layout layout, Terminal terminal) {
       case "prelaunch", "inmigrate" -> quit(vm); // its guest has not begun, or not gone on yet
       case "running" -> byButton(vm);
       case "paused", "finish-migrate", "postmigrate" -> {
-        vm.letGo(); // paused, it would not see the button
+        vm.resume(); // paused, it would not see the button
         yield byButton(vm);
       }
       case "" -> bySsh(vm, "QEMU does not answer on " + vm.files().qmp());
-      case "io-error" -> throw left(vm, new Stall(vm.node(), vm.files().disk()).words());
+      case "io-error" -> throw left(vm, Stall.words(vm));
       default -> throw left(vm, "QEMU calls its state " + status);
     };
   }

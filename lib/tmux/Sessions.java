@@ -35,11 +35,6 @@ public record Sessions(String owner, Path state, Optional<Path> socket) {
             .map(Path::of));
   }
 
-  /** Sessions that the state folder's path tells from others. */
-  public Sessions(Path state) {
-    this(state.toString(), state, Optional.empty());
-  }
-
   /**
    * {@return the panes of a session; none if there is no session}
    *
@@ -62,25 +57,54 @@ public record Sessions(String owner, Path state, Optional<Path> socket) {
   }
 
   /**
-   * Makes a session of a window with one pane, or that window in one whose panes were all closed.
+   * Runs a pane's command: in the pane that is there, or in a new one. Makes its window and the
+   * session where they are missing.
    *
+   * @param window the pane's window, with this pane alone
+   * @param own the pane that is there
+   * @param current whether the session shows a new window from then on
    * @param says gets a line where a setting of the whole tmux server had to be changed
    * @throws Problem if a session of this name is a person's own
    */
-  void make(String session, Tmux.Window first, String status, Consumer<String> says) {
-    if (run(Tmux.listPanes(session)).succeeded()) {
-      if (!run(Tmux.owner(session)).out().isBlank()) {
-        run(Tmux.newWindow(session, first, true)).orProblem();
+  void place(
+      Tmux.Session session,
+      Tmux.Window window,
+      Optional<Tmux.Found> own,
+      boolean current,
+      Consumer<String> says) {
+    Tmux.Pane pane = window.panes().get(0);
+    List<Tmux.Found> panes = panes(session.name());
+    Optional<String> there =
+        panes.stream()
+            .filter(other -> other.window().equals(window.name()))
+            .map(Tmux.Found::windowId)
+            .findFirst();
+    if (panes.isEmpty()) {
+      make(session, window, says);
+    } else if (own.isPresent()) {
+      run(Tmux.respawn(own.get().id(), pane.command())).orProblem();
+    } else if (there.isPresent()) {
+      run(Tmux.newPane(there.get(), pane)).orProblem();
+    } else {
+      run(Tmux.newWindow(session.name(), window, current)).orProblem();
+    }
+  }
+
+  /** Makes a session, or a window of ours in one whose panes were all closed. */
+  private void make(Tmux.Session session, Tmux.Window first, Consumer<String> says) {
+    String name = session.name();
+    if (run(Tmux.listPanes(name)).succeeded()) {
+      if (!run(Tmux.owner(name)).out().isBlank()) {
+        run(Tmux.newWindow(name, first, true)).orProblem();
         return;
       }
       throw new Problem(
-          "there is a tmux session %s that kubenet did not make".formatted(session),
+          "there is a tmux session %s that kubenet did not make".formatted(name),
           "give it another name: "
-              + at(Argv.of("tmux", "rename-session")).option("-t", "=" + session).toShell()
+              + at(Argv.of("tmux", "rename-session")).option("-t", "=" + name).toShell()
               + " other");
     }
-    String ended = run(Tmux.newSession(described(session, status), first)).orProblem().out();
-    if (ended.strip().equals("on")) {
+    if (run(Tmux.newSession(session, first)).orProblem().out().strip().equals("on")) {
       says.accept(
           "tmux's option exit-unattached is off now: it would end the nodes' sessions as you"
               + " leave");
@@ -97,7 +121,8 @@ public record Sessions(String owner, Path state, Optional<Path> socket) {
     return Tmux.session(described(session, status), windows, opens).stream().map(this::at).toList();
   }
 
-  private Tmux.Session described(String session, String status) {
+  /** A session of this cluster, with that at the right end of its status line. */
+  Tmux.Session described(String session, String status) {
     return new Tmux.Session(session, owner, state, status);
   }
 

@@ -62,34 +62,22 @@ public record SshSession(
    * what goes on in the other panes is not touched.
    */
   public void open() {
-    List<Tmux.Found> found = sessions.panes(session);
+    Tmux.Session whole = sessions.described(session, Tmux.SYNC_AND_LEAVE);
     for (Tmux.Window window : windows) {
+      List<Tmux.Found> found = sessions.panes(session);
       for (Tmux.Pane pane : window.panes()) {
         Tmux.Window alone = new Tmux.Window(window.name(), List.of(pane));
-        if (found.isEmpty()) {
-          sessions.make(session, alone, Tmux.SYNC_AND_LEAVE, terminal::line);
-          found = sessions.panes(session);
-        } else if (found.stream().noneMatch(other -> other.window().equals(window.name()))) {
-          sessions.run(Tmux.newWindow(session, alone, false)).orProblem();
-          found = sessions.panes(session);
-        } else {
-          mend(window, found, pane).ifPresent(command -> sessions.run(command).orProblem());
+        Optional<Tmux.Found> own =
+            found.stream()
+                .filter(other -> other.window().equals(window.name()))
+                .filter(other -> other.title().equals(pane.title()))
+                .findFirst();
+        if (own.isEmpty() || own.get().dead()) {
+          sessions.place(whole, alone, own, false, terminal::line);
         }
       }
     }
     Tmux.syncKey(sessions.run(Tmux.boundKey()).out())
         .ifPresent(command -> sessions.run(command).orProblem());
-  }
-
-  /** The command that makes or respawns a pane of a window that is there, where it is needed. */
-  private static Optional<Argv> mend(Tmux.Window window, List<Tmux.Found> found, Tmux.Pane pane) {
-    List<Tmux.Found> there =
-        found.stream().filter(other -> other.window().equals(window.name())).toList();
-    Optional<Tmux.Found> own =
-        there.stream().filter(other -> other.title().equals(pane.title())).findFirst();
-    if (own.isEmpty()) {
-      return Optional.of(Tmux.newPane(there.get(0).windowId(), pane));
-    }
-    return own.filter(Tmux.Found::dead).map(dead -> Tmux.respawn(dead.id(), pane.command()));
   }
 }

@@ -122,7 +122,7 @@ public final class Tmux {
         .option("-n", first.name())
         .option("-x", 200)
         .option("-y", Math.max(50, 3 * most)) // room to split; a client gives its own size
-        .then(program(first.panes().get(0)))
+        .then(program(first.panes().get(0).command()))
         .then(sessionOption(target, "destroy-unattached", "off"))
         .add(";", "show-options", "-s", "-v", "exit-unattached")
         .add(";", "set-option", "-s")
@@ -145,7 +145,7 @@ public final class Tmux {
         Argv.of("tmux", "new-window", "-d", "-a")
             .option("-t", newest)
             .option("-n", window.name())
-            .then(program(window.panes().get(0)))
+            .then(program(window.panes().get(0).command()))
             .then(settings(newest, window));
     return current ? command.add(";", "select-window").option("-t", newest) : command;
   }
@@ -158,7 +158,7 @@ public final class Tmux {
   public static Argv newPane(String window, Pane pane) {
     return Argv.of("tmux", "split-window")
         .option("-t", window)
-        .then(program(pane))
+        .then(program(pane.command()))
         .then(title(window, pane.title()))
         .add(";", "select-layout")
         .option("-t", window)
@@ -214,11 +214,6 @@ public final class Tmux {
   /** {@return the command that ends a session and all that runs in it} */
   public static Argv killSession(String session) {
     return Argv.of("tmux", "kill-session").option("-t", "=" + session);
-  }
-
-  /** {@return the command that closes a pane} */
-  public static Argv killPane(String paneId) {
-    return Argv.of("tmux", "kill-pane").option("-t", paneId);
   }
 
   /** {@return the command that prints what a pane shows, as plain text} */
@@ -296,10 +291,6 @@ public final class Tmux {
         .add(";", "select-pane")
         .option("-t", target)
         .option("-T", title);
-  }
-
-  private static Argv program(Pane pane) {
-    return program(pane.command());
   }
 
   private static Argv program(Argv command) {

@@ -61,8 +61,7 @@ public record VmSession(
 
   /** {@return whether the forward runs, which then has its ports on 127.0.0.1} */
   public boolean forwards() {
-    return sessions.panes(session).stream()
-        .anyMatch(pane -> pane.title().equals(Forward.TITLE) && !pane.dead());
+    return pane(Forward.TITLE).filter(pane -> !pane.dead()).isPresent();
   }
 
   /** Starts a node in its pane. */
@@ -84,9 +83,11 @@ public record VmSession(
   }
 
   private Optional<Tmux.Found> ended(String node) {
-    return sessions.panes(session).stream()
-        .filter(pane -> pane.title().equals(node) && pane.dead())
-        .findFirst();
+    return pane(node).filter(Tmux.Found::dead);
+  }
+
+  private Optional<Tmux.Found> pane(String title) {
+    return sessions.panes(session).stream().filter(pane -> pane.title().equals(title)).findFirst();
   }
 
   /** {@return the commands that make the whole session, for a dry run} */
@@ -116,25 +117,12 @@ public record VmSession(
 
   /** Runs a command in the pane of this title: the one that is there, or a new one. */
   private void show(String window, String title, Argv command) {
-    List<Tmux.Found> panes = sessions.panes(session);
-    Optional<Tmux.Found> own =
-        panes.stream().filter(pane -> pane.title().equals(title)).findFirst();
-    Optional<String> there =
-        panes.stream()
-            .filter(pane -> pane.window().equals(window))
-            .map(Tmux.Found::windowId)
-            .findFirst();
-    Tmux.Pane pane = new Tmux.Pane(title, command);
-    Tmux.Window made = new Tmux.Window(window, List.of(pane));
-    if (panes.isEmpty()) {
-      sessions.make(session, made, Tmux.LEAVE, terminal::line);
-    } else if (own.isPresent()) {
-      sessions.run(Tmux.respawn(own.get().id(), command)).orProblem();
-    } else if (there.isPresent()) {
-      sessions.run(Tmux.newPane(there.get(), pane)).orProblem();
-    } else {
-      sessions.run(Tmux.newWindow(session, made, window.equals(WINDOW))).orProblem();
-    }
+    sessions.place(
+        sessions.described(session, Tmux.LEAVE),
+        new Tmux.Window(window, List.of(new Tmux.Pane(title, command))),
+        pane(title),
+        window.equals(WINDOW),
+        terminal::line);
   }
 
   /**

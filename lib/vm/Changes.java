@@ -105,25 +105,33 @@ public final class Changes {
 
   private List<String> differences(Node made, Node after, Being being) {
     List<String> differences = new ArrayList<>();
-    differ(differences, "address", made.address(), after.address());
-    differ(differences, "virtual IP", record.vip(), wished.vip());
-    differ(differences, "network", record.network(), wished.network().word());
-    differ(differences, "user", record.user(), wished.user());
-    differ(differences, "disk", made.size().diskGiB() + "G", after.size().diskGiB() + "G");
+    differ(differences, "address", made.address(), after.address(), file);
+    differ(differences, "virtual IP", record.vip(), wished.vip(), file);
+    differ(differences, "network", record.network(), wished.network().word(), file);
+    differ(differences, "user", record.user(), wished.user(), file);
+    differ(differences, "disk", made.size().diskGiB() + "G", after.size().diskGiB() + "G", file);
     if (being != Being.STOPPED) {
-      differ(differences, "cpus", made.size().cpus(), after.size().cpus());
-      differ(differences, "memory", made.size().memoryMiB() + "M", after.size().memoryMiB() + "M");
+      differences.addAll(sizes(made.size(), after.size(), file));
     }
     if (being == Being.RUNS) {
-      differ(differences, "cluster name", record.cluster(), wished.name());
+      differ(differences, "cluster name", record.cluster(), wished.name(), file);
     }
     if (being == Being.RUNS && wished.network() instanceof Network.User) {
-      differ(differences, "SSH port", made.sshPort(), after.sshPort());
+      differ(differences, "SSH port", made.sshPort(), after.sshPort(), file);
     }
     return differences;
   }
 
-  private void differ(List<String> differences, String what, Object made, Object after) {
+  /** {@return the differences in what a VM that runs or is suspended cannot change} */
+  static List<String> sizes(Node.Size made, Node.Size after, String file) {
+    List<String> differences = new ArrayList<>();
+    differ(differences, "cpus", made.cpus(), after.cpus(), file);
+    differ(differences, "memory", made.memoryMiB() + "M", after.memoryMiB() + "M", file);
+    return differences;
+  }
+
+  private static void differ(
+      List<String> differences, String what, Object made, Object after, String file) {
     if (!made.equals(after)) {
       differences.add("%s %s, and %s says %s".formatted(what, made, file, after));
     }

@@ -34,7 +34,7 @@ public final class Resumption {
       if (!Wait.until(START, () -> vm.alive() && vm.status().isPresent())) {
         throw new Problem(name + ": QEMU did not start, or does not answer", "see above");
       }
-      vm.letGo();
+      vm.resume();
     } catch (Problem problem) {
       boolean boots = fork && !vm.alive();
       if (boots) {

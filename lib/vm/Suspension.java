@@ -13,15 +13,12 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
 import java.util.function.Function;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 import lib.Argv;
 import lib.Commands;
+import lib.Each;
 import lib.Plan;
 import lib.Problem;
-import lib.Terminal;
 import lib.Wait;
 import lib.cluster.Host;
 import lib.cluster.Node;
@@ -35,9 +32,6 @@ public record Suspension(Vm vm) {
 
   private static final Duration END = Duration.ofSeconds(30);
   private static final Duration ANSWER = Duration.ofSeconds(5);
-
-  /** Before its state was saved, and after. */
-  private static final Set<String> PAUSED = Set.of("paused", "finish-migrate", "postmigrate");
 
   /**
    * What a saved state is of, in a file beside it. States of the form before have none.
@@ -84,25 +78,22 @@ public record Suspension(Vm vm) {
      * @param state the file
      * @param disk the id of the node's disk
      */
-    public List<String> misfits(Node node, Path state, String disk) throws IOException {
+    public List<String> misfits(Node node, Path state, String disk) {
       List<String> misfits = new ArrayList<>();
       if (!disk.equals(this.disk)) {
         misfits.add("is of its disk %s, and it has disk %s now".formatted(this.disk, disk));
       }
-      if (Files.size(state) != bytes) {
-        misfits.add(
-            "has %d bytes in place of %d: %s is damaged"
-                .formatted(Files.size(state), bytes, state));
+      long found = state.toFile().length();
+      if (found != bytes) {
+        misfits.add("has %d bytes in place of %d: %s is damaged".formatted(found, bytes, state));
       }
-      if (memoryMiB != node.size().memoryMiB()) {
-        misfits.add(
-            "is of %d MiB of memory, and cluster.yaml says %d"
-                .formatted(memoryMiB, node.size().memoryMiB()));
-      }
-      if (cpus != node.size().cpus()) {
-        misfits.add("is of %d CPUs, and cluster.yaml says %d".formatted(cpus, node.size().cpus()));
-      }
+      Changes.sizes(size(node), node.size(), "cluster.yaml")
+          .forEach(difference -> misfits.add("is of " + difference));
       return misfits;
+    }
+
+    private Node.Size size(Node node) {
+      return new Node.Size(cpus, memoryMiB, node.size().diskGiB());
     }
 
     /**
@@ -155,8 +146,7 @@ public record Suspension(Vm vm) {
 
   /** {@return the CPUs and the memory that a saved state is of; nothing if nobody noted them} */
   Optional<Node.Size> size() {
-    return Facts.read(vm.files().suspension())
-        .map(facts -> new Node.Size(facts.cpus, facts.memoryMiB, vm.node().size().diskGiB()));
+    return Facts.read(vm.files().suspension()).map(facts -> facts.size(vm.node()));
   }
 
   /** {@return the suspension of a node, which need not be suspended} */
@@ -198,32 +188,10 @@ public record Suspension(Vm vm) {
           qmp.execute("query-cpus-fast").size(),
           qmp.execute("qom-get", machine).asText().replaceFirst("-machine$", ""),
           qmp.version(),
-          launched("-cpu"),
-          launched("-accel").replaceFirst(",.*", ""));
+          vm.launched("-cpu"),
+          vm.launched("-accel").replaceFirst(",.*", ""));
     } catch (IOException e) {
       throw new Problem("QEMU does not say what it is: " + e.getMessage(), "try again", e);
-    }
-  }
-
-  /** The argument of an option in the script that QEMU was started with. */
-  private String launched(String option) throws IOException {
-    Matcher argument =
-        Pattern.compile("(?m)^ *" + option + " (\\S+)")
-            .matcher(Files.readString(vm.files().launch()));
-    return argument.find() ? argument.group(1) : "";
-  }
-
-  /** Lets every VM go on whose suspension was cut off, or that somebody has paused. */
-  public static void endCutOff(List<Node> nodes, Layout layout, Terminal terminal) {
-    for (Node node : nodes) {
-      Vm vm = Vm.of(node, layout);
-      String status = vm.alive() ? vm.status().orElse("") : "";
-      if (PAUSED.contains(status)) {
-        vm.letGo();
-        terminal.line("%s goes on: it was paused", node.name());
-      } else if (status.equals("running")) {
-        vm.removeSaved(); // what it went on from; a launch that was killed has left it
-      }
     }
   }
 
@@ -253,49 +221,35 @@ public record Suspension(Vm vm) {
    */
   public static void ready(
       List<Node> starting, Layout layout, Function<Node, Argv> command, Host host, String version) {
-    List<Problem> problems = new ArrayList<>();
-    for (Node node : starting) {
-      Suspension suspension = of(node, layout);
-      suspension.settle();
-      if (suspension.isSaved()) {
-        problems.addAll(suspension.misfits(command.apply(node), host, version));
-      }
-    }
-    if (!problems.isEmpty()) {
-      throw Problem.all(problems);
-    }
-    // those of the form before name an absolute path
-    starting.stream()
-        .map(node -> of(node, layout))
-        .filter(Suspension::isSaved)
-        .forEach(Suspension::resumeNext);
+    List<Suspension> saved =
+        new ArrayList<>(starting.stream().map(node -> of(node, layout)).toList());
+    saved.forEach(Suspension::settle);
+    saved.removeIf(one -> !one.isSaved());
+    Each.run(saved, one -> one.check(command.apply(one.vm.node()), host, version));
+    saved.forEach(Suspension::resumeNext); // those of the form before name an absolute path
   }
 
-  private List<Problem> misfits(Argv command, Host host, String version) {
+  private void check(Argv command, Host host, String version) {
     Layout.Files files = vm.files();
-    try {
-      List<String> misfits = new ArrayList<>();
-      Optional<Facts> facts = Facts.read(files.suspension());
-      if (!Files.exists(files.suspended())) {
-        misfits.add("is gone: " + files.suspended());
-      } else if (!Files.exists(files.disk())) {
-        misfits.add("needs its disk, which is gone: " + files.disk());
-      } else if (facts.isPresent()) {
-        misfits.addAll(facts.get().misfits(vm.node(), files.suspended(), vm.instance().orElse("")));
-        misfits.addAll(facts.get().misfits(command, host, version));
-      }
-      return misfits.stream()
-          .map(
-              fact ->
-                  new Problem(
-                      "%s: its saved state %s".formatted(vm.node().name(), fact),
-                      "undo what was changed, in cluster.yaml or on this host; or give up what was"
-                          + " saved: stop-all.java --discard, which takes --only"))
-          .toList();
-    } catch (IOException e) {
-      throw new Problem(
-          "cannot read %s: %s".formatted(files.suspended(), e.getMessage()), "check its owner", e);
+    List<String> misfits = new ArrayList<>();
+    Optional<Facts> facts = Facts.read(files.suspension());
+    if (!Files.exists(files.suspended())) {
+      misfits.add("is gone: " + files.suspended());
+    } else if (!Files.exists(files.disk())) {
+      misfits.add("needs its disk, which is gone: " + files.disk());
+    } else if (facts.isPresent()) {
+      misfits.addAll(facts.get().misfits(vm.node(), files.suspended(), vm.instance().orElse("")));
+      misfits.addAll(facts.get().misfits(command, host, version));
     }
+    Problem.throwAll(
+        misfits.stream()
+            .map(
+                fact ->
+                    new Problem(
+                        "%s: its saved state %s".formatted(vm.node().name(), fact),
+                        "undo what was changed, in cluster.yaml or on this host; or give up what"
+                            + " was saved: stop-all.java --discard, which takes --only"))
+            .toList());
   }
 
   /** Removes what the guest went on from, where whoever let it go was killed before that. */
@@ -314,6 +268,14 @@ public record Suspension(Vm vm) {
       throw new Problem(
           "cannot read %s: %s".formatted(files.taken(), e.getMessage()), "check its owner", e);
     }
+  }
+
+  /** {@return the nodes that are suspended, and do not run} */
+  public static List<Suspension> savedOf(List<Node> nodes, Layout layout) {
+    return nodes.stream()
+        .map(node -> of(node, layout))
+        .filter(suspension -> suspension.isSaved() && !suspension.vm.alive())
+        .toList();
   }
 
   /** {@return what is lost if the state is given up, for a reader} */

@@ -10,6 +10,8 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import lib.Commands;
 import lib.Problem;
 import lib.cluster.Node;
@@ -48,9 +50,26 @@ public record Vm(Node node, Layout.Files files) {
     return process().isPresent();
   }
 
-  /** {@return whether its guest is emulated: its launch script says so} */
+  /**
+   * {@return whether its guest is emulated: its launch script says so}
+   *
+   * <p>That script is the only fact that is always at hand, and always right: the host of a VM that
+   * is to be stopped or asked was perhaps never looked at, or is another one since.
+   */
   public boolean emulated() {
-    return Commands.tail(files.launch(), 100).contains("-accel tcg");
+    try {
+      return launched("-accel").startsWith("tcg");
+    } catch (IOException e) {
+      return false; // it was never launched
+    }
+  }
+
+  /** The argument of an option in the script that QEMU was started with; empty if it has none. */
+  String launched(String option) throws IOException {
+    Matcher argument =
+        Pattern.compile("(?m)(?:^| )" + option + " (\\S+)")
+            .matcher(Files.readString(files.launch()));
+    return argument.find() ? argument.group(1) : "";
   }
 
   /**
@@ -89,7 +108,7 @@ public record Vm(Node node, Layout.Files files) {
   }
 
   /**
-   * {@return QEMU's word for the VM's state: {@code running}, {@code prelaunch} (not yet let go),
+   * {@return QEMU's word for the VM's state: {@code running}, {@code prelaunch} (not yet resumed),
    * {@code paused}, {@code io-error}, ...; nothing if it does not answer}
    */
   public Optional<String> status() {
@@ -106,13 +125,13 @@ public record Vm(Node node, Layout.Files files) {
   }
 
   /**
-   * Lets a VM go that waits before its first instruction, or was paused; one with a saved state
-   * loads that first, and the state is removed as soon as the guest goes on ({@link
+   * Resumes a VM that is paused, or that waits before its first instruction. A VM with a saved
+   * state loads the state first. The state is removed as soon as the guest goes on ({@link
    * SavedState#take}).
    *
    * @throws Problem if QEMU does not load its state, which stays then
    */
-  public void letGo() {
+  public void resume() {
     tell(
         "cont",
         qmp -> {

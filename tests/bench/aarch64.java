@@ -55,6 +55,7 @@ import lib.ready.Readiness;
 import lib.ready.Stage;
 import lib.seed.Provision;
 import lib.seed.RoleFiles;
+import lib.state.HostFacts;
 import lib.state.Layout;
 import lib.vm.Vm;
 import picocli.CommandLine;
@@ -121,7 +122,9 @@ class Aarch64Bench implements Callable<Integer> {
     Cluster.BootChoice choice =
         way.equals("kernel") ? Cluster.BootChoice.KERNEL : Cluster.BootChoice.FIRMWARE;
     Boot boot = Boot.choose(choice, host, image.image());
-    Provision provision = new Provision(cluster, host, layout, image.image(), boot, roles);
+    Provision provision =
+        new Provision(
+            cluster, new HostFacts(host, "", "", "", true), layout, image.image(), boot, roles);
     Provision.keys(cluster, layout).run();
     Provision.ssh(cluster, cluster.nodes(), layout).run();
     provision.files(node, Optional.empty()).run();
@@ -145,7 +148,7 @@ class Aarch64Bench implements Callable<Integer> {
               + " cat /proc/cmdline; cloud-init status; systemctl --failed --no-legend;"
               + " systemd-analyze time; sudo systemctl poweroff";
       Argv ssh = Argv.of("ssh").option("-F", layout.sshConfig()).add(node.name(), look);
-      terminal.line(Commands.run(ssh, Duration.ofMinutes(5), line -> {}).out());
+      terminal.line(Commands.run(ssh, Duration.ofMinutes(5)).out());
       terminal.line("powered off: %s", qemu.waitFor(2, TimeUnit.MINUTES));
     } catch (InterruptedException e) {
       throw new IllegalStateException(e);

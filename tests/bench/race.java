@@ -246,7 +246,7 @@ class Race implements Callable<Integer> {
     } finally {
       table(figures); // also what was seen before a contestant failed
       run(folder.resolve("kubenet"), DESTROY, Duration.ofMinutes(10));
-      Commands.run(Argv.of("rm", "-rf", folder.toString()), Duration.ofMinutes(5), line -> {});
+      Commands.run(Argv.of("rm", "-rf", folder.toString()), Duration.ofMinutes(5));
     }
   }
 
