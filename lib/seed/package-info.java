@@ -1,7 +1,6 @@
 //SOURCES CloudInit.java
 //SOURCES Identity.java
 //SOURCES Provision.java
-//SOURCES RecipeFiles.java
 //SOURCES RoleFiles.java
 //SOURCES SshConfig.java
 //SOURCES Template.java
