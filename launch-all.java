@@ -22,9 +22,7 @@
 //RUNTIME_OPTIONS -Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1
 
 import java.util.ArrayList;
-import java.util.EnumMap;
 import java.util.List;
-import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.function.Consumer;
 import lib.Lock;
@@ -41,6 +39,7 @@ import lib.qemu.BaseImage;
 import lib.ready.Admission;
 import lib.ready.Readiness;
 import lib.seed.NodeFiles;
+import lib.seed.VirtualIp;
 import lib.state.Layout;
 import lib.state.Options;
 import lib.state.StateFolder;
@@ -135,7 +134,9 @@ class LaunchAll implements Callable<Integer> {
       Readiness.setClocks(nodes, cluster, layout, terminal);
       Checks.underLock(cluster, layout, prepared.facts(), options.file());
       files.makeShared();
-      List<Node> fresh = starting.stream().filter(node -> !cold && !files.hasDisk(node)).toList();
+      List<Node> fresh = starting.stream().filter(node -> !files.hasDisk(node)).toList();
+      VirtualIp.missing(cluster, fresh, files.roles()).forEach(terminal::line);
+      fresh = cold ? List.of() : fresh;
       Templates templates = Templates.of(files, base, fresh, terminal::line);
       List<Role> missing = templates.missing();
       List<Node> later = fresh.stream().filter(node -> missing.contains(node.role())).toList();
@@ -154,7 +155,8 @@ class LaunchAll implements Callable<Integer> {
       List<Node> running = nodes.stream().filter(node -> !later.contains(node)).toList();
       Admission admission = Admission.of(cluster, layout, prepared.facts().host(), start, terminal);
       try (Lock making = missing.isEmpty() ? null : templates.lock(terminal)) {
-        admission.resumeAll(running, forks(templates, later, make, start, terminal));
+        Consumer<List<Node>> begin = make.andThen(some -> some.forEach(start));
+        admission.resumeAll(running, forks(templates, later, begin, terminal));
         session.record(layout); // which the first fork may have made
       }
       return 0;
@@ -163,24 +165,19 @@ class LaunchAll implements Callable<Integer> {
 
   /** The nodes whose template is to be made first, by their roles; without it, they boot. */
   private static List<Admission.Later> forks(
-      Templates templates,
-      List<Node> later,
-      Consumer<List<Node>> make,
-      Consumer<Node> start,
-      Terminal terminal) {
-    Map<Role, List<Node>> roles = new EnumMap<>(Role.class);
-    later.forEach(node -> roles.computeIfAbsent(node.role(), role -> new ArrayList<>()).add(node));
-    List<Admission.Later> forks = new ArrayList<>();
-    roles.forEach(
-        (role, nodes) -> {
-          Runnable first =
-              () -> {
-                templates.attempt(role, terminal);
-                make.accept(nodes);
-                nodes.forEach(start);
-              };
-          forks.add(new Admission.Later(nodes, first));
-        });
-    return forks;
+      Templates templates, List<Node> later, Consumer<List<Node>> begin, Terminal terminal) {
+    return later.stream()
+        .map(Node::role)
+        .distinct()
+        .map(role -> later.stream().filter(node -> node.role() == role).toList())
+        .map(
+            nodes ->
+                new Admission.Later(
+                    nodes,
+                    () -> {
+                      templates.attempt(nodes.get(0).role(), terminal);
+                      begin.accept(nodes);
+                    }))
+        .toList();
   }
 }

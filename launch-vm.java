@@ -29,10 +29,12 @@ import lib.qemu.Basis;
 import lib.qemu.Image;
 import lib.seed.NodeFiles;
 import lib.seed.Template;
+import lib.seed.VirtualIp;
 import lib.state.HostFacts;
 import lib.state.Layout;
 import lib.state.Options;
 import lib.state.StateFolder;
+import lib.vm.Changes;
 import lib.vm.Checks;
 import lib.vm.Resumption;
 import lib.vm.Vm;
@@ -75,6 +77,7 @@ class LaunchVm implements Callable<Integer> {
     Node node = cluster.node(name);
     Layout layout = options.layout();
     options.existing(layout); // whose nodes they are
+    Changes.refuse(cluster, layout, options.file());
     if (options.dryRun()) {
       describe(node, cluster, layout, terminal);
       return 0;
@@ -84,12 +87,12 @@ class LaunchVm implements Callable<Integer> {
       terminal.line("%s runs already", name);
       return 0;
     }
+    Checks.beforeLaunch(cluster, List.of(node), layout, () -> true, terminal);
     HostFacts facts = HostFacts.known();
     BaseImage base = Basis.known(layout);
     terminal.line("image        %s in %s", base.facts().name(), base.folder());
     terminal.line("accelerator  " + facts.accelerator());
     NodeFiles files = NodeFiles.of(options, cluster, facts, base.image(), terminal);
-    Checks.beforeLaunch(cluster, List.of(node), layout, () -> true, terminal);
     Checks.lan(cluster, layout);
     try (Lock lock = StateFolder.lock(layout)) {
       Checks.underLock(cluster, layout, facts, options.file());
@@ -106,7 +109,11 @@ class LaunchVm implements Callable<Integer> {
   /** The template that the node is forked from, if it has no disk yet and one fits. */
   private Map<Role, BaseImage> template(
       NodeFiles files, BaseImage base, Node node, Terminal terminal) {
-    if (cold || files.hasDisk(node)) {
+    if (files.hasDisk(node)) {
+      return Map.of();
+    }
+    VirtualIp.missing(files.cluster(), List.of(node), files.roles()).forEach(terminal::line);
+    if (cold) {
       return Map.of();
     }
     Optional<BaseImage> found = files.template(node, base).flatMap(Template::found);

@@ -18,12 +18,10 @@ import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
-import java.util.function.Consumer;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.zeroturnaround.exec.ProcessExecutor;
 import org.zeroturnaround.exec.listener.ProcessListener;
-import org.zeroturnaround.exec.stream.LogOutputStream;
 
 /** The only file that starts processes. */
 public final class Commands {
@@ -54,22 +52,15 @@ public final class Commands {
 
     /** {@return this, if the command succeeded; otherwise throws a {@link Problem}} */
     public Result orProblem() {
-      if (!succeeded()) {
-        String said = (err + out).strip();
-        List<String> lines = said.lines().toList();
-        throw new Problem(
-            "`%s` ended with exit code %d%s"
-                .formatted(
-                    command.program(),
-                    exit,
-                    said.isEmpty()
-                        ? ""
-                        : ":\n"
-                            + String.join(
-                                "\n", lines.subList(Math.max(0, lines.size() - 8), lines.size()))),
-            "to see it again, run: " + command.toShell());
+      if (succeeded()) {
+        return this;
       }
-      return this;
+      List<String> said = Stream.of(err, out).flatMap(text -> text.strip().lines()).toList();
+      String last = String.join("\n", said.subList(Math.max(0, said.size() - 8), said.size()));
+      throw new Problem(
+          "`%s` ended with exit code %d%s"
+              .formatted(command.program(), exit, last.isEmpty() ? "" : ":\n" + last),
+          "to see it again, run: " + command.toShell());
     }
   }
 
@@ -79,36 +70,28 @@ public final class Commands {
    * @throws Problem if it can't be started, takes longer than a minute or says more than 16 MiB
    */
   public static Result run(Argv command) {
-    return run(command, LIMIT, line -> {});
+    return run(command, "", LIMIT, MOST);
   }
 
   /** The same with a text on its standard input. */
   public static Result run(Argv command, String input) {
-    return run(command, input, LIMIT, line -> {});
+    return run(command, input, LIMIT, MOST);
   }
 
-  /**
-   * The same for a long command.
-   *
-   * @param limit the time after which it is ended
-   * @param lines gets each line of its standard error as it comes
-   */
-  public static Result run(Argv command, Duration limit, Consumer<String> lines) {
-    return run(command, "", limit, lines);
+  /** The same with another time after which it is ended. */
+  public static Result run(Argv command, Duration limit) {
+    return run(command, "", limit, MOST);
   }
 
-  private static Result run(Argv command, String input, Duration limit, Consumer<String> lines) {
+  /** The same for a command that may say no more than {@code most} bytes. */
+  public static Result run(Argv command, int most) {
+    return run(command, "", LIMIT, most);
+  }
+
+  private static Result run(Argv command, String input, Duration limit, int most) {
     ByteArrayOutputStream out = new ByteArrayOutputStream();
-    Bound bound = new Bound();
-    StringBuilder err = new StringBuilder();
-    LogOutputStream errors =
-        new LogOutputStream() {
-          @Override
-          protected void processLine(String line) {
-            err.append(line).append('\n');
-            lines.accept(line);
-          }
-        };
+    ByteArrayOutputStream err = new ByteArrayOutputStream();
+    Bound bound = new Bound(most);
     try {
       ProcessExecutor executor = new ProcessExecutor(words(command));
       if (!input.isEmpty()) { // else it is closed
@@ -118,7 +101,7 @@ public final class Commands {
           executor
               .environment("PATH", PATH)
               .redirectOutput(bound.of(out))
-              .redirectError(bound.of(errors))
+              .redirectError(bound.of(err))
               .addListener(bound)
               .timeout(limit.toMillis(), TimeUnit.MILLISECONDS)
               .destroyOnExit()
@@ -126,15 +109,16 @@ public final class Commands {
               .getExitValue();
       if (bound.passed) {
         throw new Problem(
-            "`%s` says more than %d MiB".formatted(command.program(), MOST >> 20),
+            "`%s` says more than %d MiB".formatted(command.program(), most >> 20),
             "to see what, run: " + command.toShell());
       }
-      return new Result(command, exit, out.toString(StandardCharsets.UTF_8), err.toString());
+      return new Result(
+          command,
+          exit,
+          out.toString(StandardCharsets.UTF_8),
+          err.toString(StandardCharsets.UTF_8));
     } catch (TimeoutException e) {
-      throw new Problem(
-          "`%s` did not end within %d s".formatted(command.program(), limit.toSeconds()),
-          "to see why, run: " + command.toShell(),
-          e);
+      throw late(command, limit);
     } catch (IOException e) {
       throw notStarted(command, e);
     } catch (InterruptedException e) {
@@ -142,10 +126,15 @@ public final class Commands {
     }
   }
 
-  /** Ends a process that says more than {@link #MOST}. */
+  /** Ends a process that says more than so many bytes. */
   private static final class Bound extends ProcessListener {
+    private final int most;
     private volatile Process process;
     private volatile boolean passed;
+
+    Bound(int most) {
+      this.most = most;
+    }
 
     @Override
     public void afterStart(Process started, ProcessExecutor executor) {
@@ -163,7 +152,7 @@ public final class Commands {
         @Override
         public void write(byte[] bytes, int from, int length) throws IOException {
           said += length;
-          if (said <= MOST) {
+          if (said <= most) {
             out.write(bytes, from, length);
           } else {
             passed = true;
@@ -255,9 +244,7 @@ public final class Commands {
     Process process = start(command, errors);
     try {
       if (!process.waitFor(limit.toMillis(), TimeUnit.MILLISECONDS)) {
-        throw new Problem(
-            "`%s` did not end within %d s".formatted(command.program(), limit.toSeconds()),
-            "to see why, run: " + command.toShell());
+        throw late(command, limit);
       }
       return new Result(command, process.exitValue(), "", tail(errors, 8));
     } catch (InterruptedException e) {
@@ -351,6 +338,12 @@ public final class Commands {
       find(words.get(0)).ifPresent(file -> words.set(0, file.toString()));
     }
     return words;
+  }
+
+  private static Problem late(Argv command, Duration limit) {
+    return new Problem(
+        "`%s` did not end within %d s".formatted(command.program(), limit.toSeconds()),
+        "to see why, run: " + command.toShell());
   }
 
   private static Problem notStarted(Argv command, IOException cause) {

@@ -35,9 +35,7 @@ public final class Each {
         throw new Problem("interrupted", "run the same again: it goes on from there", e);
       }
     }
-    if (!problems.isEmpty()) {
-      throw Problem.all(problems);
-    }
+    Problem.throwAll(problems);
     return results;
   }
 

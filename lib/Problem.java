@@ -1,5 +1,7 @@
 package lib;
 
+import java.io.IOException;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.stream.Collectors;
 
@@ -21,6 +23,16 @@ public final class Problem extends RuntimeException {
     this.hint = hint;
   }
 
+  /**
+   * {@return the problem that something can't be done with a file}
+   *
+   * @param what a verb, such as {@code read}
+   */
+  public static Problem cannot(String what, Path path, IOException cause) {
+    return new Problem(
+        "cannot " + what + " " + path + ": " + cause.getMessage(), "check its owner", cause);
+  }
+
   /** {@return a failure as a problem: itself if it is one, else a fault in kubenet} */
   public static Problem of(Throwable failure) {
     return failure instanceof Problem problem
@@ -37,6 +49,13 @@ public final class Problem extends RuntimeException {
             problems.stream().map(Problem::getMessage).collect(Collectors.joining("\n")),
             problems.stream().map(Problem::hint).distinct().collect(Collectors.joining("\n")),
             problems.get(0));
+  }
+
+  /** Throws all of {@code problems} as one, if there are any. */
+  public static void throwAll(List<Problem> problems) {
+    if (!problems.isEmpty()) {
+      throw all(problems);
+    }
   }
 
   /** {@return what the user can do about it} */

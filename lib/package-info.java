@@ -2,7 +2,6 @@
 //SOURCES Commands.java
 //SOURCES Each.java
 //SOURCES Lock.java
-//SOURCES Meter.java
 //SOURCES Plan.java
 //SOURCES Problem.java
 //SOURCES Terminal.java
@@ -10,5 +9,8 @@
 //SOURCES Wait.java
 //SOURCES Yaml.java
 
-/** What a script of any project could use: commands, files written whole, locks, the terminal. */
+/**
+ * What a script of any project could use: run a command, write a file whole, take a lock, talk to
+ * the terminal.
+ */
 package lib;

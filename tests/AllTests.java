@@ -143,6 +143,7 @@ class AllTests implements Callable<Integer> {
   /** The one place where the tests' host packages are looked for, and installed with --yes. */
   private void preflight() {
     List<Tool> tools = new ArrayList<>(CheckHost.tools());
+    tools.add(Tool.CURL);
     tools.addAll(DebianBuilt.tools(Host.isRoot()));
     for (Host.Arch arch : Host.Arch.values()) { // golden commands are fed to both QEMUs
       tools.add(Tool.qemu(arch));

@@ -58,7 +58,7 @@ class BakeTest {
             .add("KUBENET_CACHE=" + folder.resolve("cache")) // its own
             .add(CommandResult.wrapper(), "--quiet")
             .add(Project.root().resolve("prepare-image.java").toString(), "--yes");
-    return Commands.run(command, LIMIT, line -> {});
+    return Commands.run(command, LIMIT);
   }
 
   private static BaseImage baked() {

@@ -264,6 +264,24 @@ class ForkTest {
     assertThat(real.ssh("worker0", "hostname")).isEqualTo("worker0");
   }
 
+  @Test
+  @Order(8)
+  void launchVmTakesTheTemplateThatIsThere() {
+    String before = real.ssh("control1", "cat /etc/machine-id");
+    Commands.Result gone = real.script("stop-all", "--destroy", "--yes", "--only", "control1");
+    assertThat(gone.exit()).as(gone.err()).isZero();
+    String launch = Project.root().resolve("launch-vm.java").toString();
+    String folder = real.folder().toString();
+    String jbang = CommandResult.wrapper();
+    real.tmux("new-session", "-d", "-s", "alone", "-c", folder, "env", jbang, launch, "control1");
+    Commands.Result ready = real.script("ssh-all", "--detach", "--ready", "--only", "control1");
+    String said = real.tmux("capture-pane", "-p", "-S", "-", "-t", "alone");
+    assertThat(ready.exit()).as(ready.err() + ready.out() + said).isZero();
+    assertThat(said).contains("control1 is forked from");
+    assertThat(real.ssh("control1", "cat /etc/machine-id")).isNotEqualTo(before);
+    assertThat(real.ssh("control1", "cat /var/tmp/own")).isEqualTo("control1\nit is me");
+  }
+
   private static List<Node> nodes() {
     return real.cluster().select(NAMES);
   }

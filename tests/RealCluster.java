@@ -66,7 +66,7 @@ final class RealCluster {
             .add(CommandResult.wrapper(), "--quiet")
             .add(Project.root().resolve(name + ".java").toString())
             .add(arguments);
-    return Commands.run(command, LIMIT, line -> {});
+    return Commands.run(command, LIMIT);
   }
 
   /** What a command prints on a node. */

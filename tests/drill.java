@@ -207,7 +207,7 @@ class Drill implements Callable<Integer> {
         Argv.of("python3", Path.of("tests/guest/ask.py").toAbsolutePath().toString())
             .add("127.0.0.1", "" + (ports + 143))
             .add(words);
-    return Commands.run(ask, Duration.ofMinutes(5), line -> {}).orProblem().out().strip();
+    return Commands.run(ask, Duration.ofMinutes(5)).orProblem().out().strip();
   }
 
   private long servers() {
@@ -225,7 +225,7 @@ class Drill implements Callable<Integer> {
 
   private String ssh(String node, String command) {
     Argv ssh = Argv.of("ssh").option("-F", layout.sshConfig()).add(node, command);
-    return Commands.run(ssh, Duration.ofMinutes(5), line -> {}).out().strip();
+    return Commands.run(ssh, Duration.ofMinutes(5)).out().strip();
   }
 
   private void script(String name, String... arguments) {
@@ -238,7 +238,7 @@ class Drill implements Callable<Integer> {
         Argv.of("env", "-C", folder.toString(), "-u", "TMUX", "TMUX_TMPDIR=" + folder)
             .add(jbang.toString(), "--quiet", jbang.resolveSibling(name + ".java").toString())
             .then(arguments);
-    Commands.run(command, Duration.ofMinutes(20), line -> {}).orProblem();
+    Commands.run(command, Duration.ofMinutes(20)).orProblem();
   }
 
   private String tmux(String... arguments) {

@@ -12,7 +12,7 @@
 //SOURCES YamlFields.java
 
 /**
- * What a cluster is: its nodes, its networks, its images and the host, as plain values, and the
- * file that says so.
+ * What a cluster is, as plain values: nodes, networks, images and the host; and the reader of
+ * {@code cluster.yaml}.
  */
 package lib.cluster;

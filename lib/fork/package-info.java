@@ -1,5 +1,5 @@
 //SOURCES TemplateMaker.java
 //SOURCES Templates.java
 
-/** Templates: a VM that was booted once, which the nodes of a role go on from. */
+/** Templates: VMs that were booted once and saved, from which a role's nodes are forked. */
 package lib.fork;

@@ -95,7 +95,7 @@ public final class Preflight {
           command.program().equals("sudo")
               ? Argv.of("sudo").then(variable).then(command.rest())
               : variable.then(command);
-      Commands.run(quiet, Duration.ofMinutes(30), line -> {}).orProblem();
+      Commands.run(quiet, Duration.ofMinutes(30)).orProblem();
     }
   }
 }

@@ -4,5 +4,5 @@
 //SOURCES Tool.java
 //SOURCES Trial.java
 
-/** What this machine can do: its accelerator by trial, its firmware, its programs, its room. */
+/** What this machine can do: its accelerator, found by trial, its firmware and its programs. */
 package lib.host;

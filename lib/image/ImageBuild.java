@@ -153,7 +153,7 @@ public record ImageBuild(Host.Arch arch, String suite, Set<String> packages) imp
         throw new Problem(
             "apt has no package lists", "run `" + command.toShell() + "`, or this with --yes");
       }
-      Commands.run(command, LIMIT, line -> {}).orProblem();
+      Commands.run(command, LIMIT).orProblem();
       sources = sources();
     }
     if (sources.isEmpty()) {

@@ -67,7 +67,7 @@ public record ImageImport(String name, Path file) implements ImageMaker {
   @Override
   public void make(Path work, Terminal terminal, boolean yes) {
     Argv convert = QemuImg.convert(QemuImg.inspect(file).format(), file, work.resolve(Image.DISK));
-    Commands.run(convert, Duration.ofMinutes(30), line -> {}).orProblem();
+    Commands.run(convert, Duration.ofMinutes(30)).orProblem();
   }
 
   @Override

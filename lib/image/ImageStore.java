@@ -234,8 +234,8 @@ public record ImageStore(Path folder) {
     // files of a build may belong to users of a namespace, which this user is root of
     Argv remove = Argv.of("rm", "-rf", gone.toString());
     Argv namespace = Argv.of("unshare", "--map-root-user", "--map-auto", "--");
-    if (!Commands.run(remove, LIMIT, line -> {}).succeeded()) {
-      Commands.run(namespace.then(remove), LIMIT, line -> {}).orProblem();
+    if (!Commands.run(remove, LIMIT).succeeded()) {
+      Commands.run(namespace.then(remove), LIMIT).orProblem();
     }
   }
 
@@ -258,7 +258,7 @@ public record ImageStore(Path folder) {
   /** {@return the room that a folder or file of the store takes, in MiB} */
   public static long mib(Path path) {
     // what of it is another user's, or goes away meanwhile, does not count
-    String said = Commands.run(Argv.of("du", "-sm", path.toString()), LIMIT, line -> {}).out();
+    String said = Commands.run(Argv.of("du", "-sm", path.toString()), LIMIT).out();
     return said.matches("(?s)[0-9]+\\s.*") ? Long.parseLong(said.split("\\s")[0]) : 0;
   }
 

@@ -13,6 +13,7 @@ import lib.cluster.Cluster;
 import lib.cluster.Host;
 import lib.cluster.ImageSource;
 import lib.cluster.Role;
+import lib.host.Preflight;
 import lib.host.Probe;
 import lib.host.Tool;
 import lib.qemu.BaseImage;
@@ -258,6 +259,7 @@ public final class Images {
       boolean there = store.find(download.key()).isPresent();
       try {
         if (!there && !options.dryRun()) {
+          Preflight.tools(terminal, options.yes(), download.tools());
           if (places.size() > 1 && download.isGone()) {
             problems.add(
                 new Problem(

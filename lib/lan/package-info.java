@@ -3,5 +3,8 @@
 //SOURCES LanPort.java
 //SOURCES LanSwitch.java
 
-/** The LAN of {@code network: user}: the switch, and each VM's port on it. */
+/**
+ * The LAN of {@code network: user}: the switch, each VM's port on it, and the forward to the
+ * virtual IP.
+ */
 package lib.lan;

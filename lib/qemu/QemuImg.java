@@ -49,7 +49,7 @@ public record QemuImg(String format, long bytes) {
   /** A truncated image shows in `check` alone: `info` finds nothing wrong with it. */
   private static void check(Path file) {
     Argv command = Argv.of("qemu-img", "check", "-q").option("-f", "qcow2").add(Argv.word(file));
-    int exit = Commands.run(command, LIMIT, line -> {}).exit();
+    int exit = Commands.run(command, LIMIT).exit();
     if (exit != 0 && exit != 3) { // 3: clusters that nothing refers to, which harm nobody
       throw new Problem(
           "the image " + file + " is damaged or cut off",

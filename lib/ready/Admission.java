@@ -82,9 +82,7 @@ public record Admission(
     } else {
       takeTurns(waiting, later, problems);
     }
-    if (!problems.isEmpty()) {
-      throw Problem.all(problems);
-    }
+    Problem.throwAll(problems);
   }
 
   private static boolean succeeds(Runnable work, List<Problem> problems) {

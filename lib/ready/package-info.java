@@ -8,5 +8,5 @@
 //SOURCES Ssh.java
 //SOURCES Stage.java
 
-/** Watches a node come up: SSH, the login, cloud-init; and lets the next one boot. */
+/** Follows a node until it is ready: SSH, the login, cloud-init; and lets the next one boot. */
 package lib.ready;

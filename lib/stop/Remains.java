@@ -12,9 +12,12 @@ import java.util.List;
 import java.util.Set;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
+import lib.Plan;
 import lib.Problem;
 import lib.cluster.Node;
 import lib.seed.ForkSeed;
+import lib.qemu.Basis;
+import lib.state.ClusterRecord;
 import lib.state.Layout;
 import lib.state.Marker;
 import lib.vm.SavedState;
@@ -104,12 +107,17 @@ public record Remains(List<Path> paths, List<Path> strangers) {
         searched.stream()
             .flatMap(folder -> tree(folder).stream())
             .filter(path -> !ours.contains(path))
-            .filter(path -> !Files.isDirectory(path, LinkOption.NOFOLLOW_LINKS) || isEmpty(path))
+            .filter(
+                path ->
+                    !Files.isDirectory(path, LinkOption.NOFOLLOW_LINKS)
+                        || Layout.list(path).isEmpty())
             .distinct()
             .sorted()
             .toList();
-    Set<Path> frame = frame(layout);
-    boolean whole = isFree(layout.state(), strangers);
+    // what makes a folder kubenet's goes last: without it kubenet would not touch the rest
+    Set<Path> frame = new HashSet<>(Marker.files(layout.state()));
+    frame.addAll(List.of(layout.version(), layout.lock()));
+    boolean whole = strangers.stream().noneMatch(path -> path.startsWith(layout.state()));
     List<Path> paths =
         made.stream()
             .filter(path -> Files.exists(path, LinkOption.NOFOLLOW_LINKS))
@@ -118,17 +126,6 @@ public record Remains(List<Path> paths, List<Path> strangers) {
             .distinct()
             .toList();
     return new Remains(paths, strangers);
-  }
-
-  /** What makes a folder kubenet's goes last: without it kubenet would not touch the rest. */
-  private static Set<Path> frame(Layout layout) {
-    Set<Path> frame = new HashSet<>(Marker.files(layout.state()));
-    frame.addAll(List.of(layout.version(), layout.lock()));
-    return frame;
-  }
-
-  private static boolean isFree(Path folder, List<Path> strangers) {
-    return strangers.stream().noneMatch(stranger -> stranger.startsWith(folder));
   }
 
   /** Whether it is one of a node's files; a run that was killed leaves half-made ones. */
@@ -149,25 +146,10 @@ public record Remains(List<Path> paths, List<Path> strangers) {
 
   /** A folder of another name is somebody's own, such as a copy that was put there. */
   private static List<String> nodeNames(Layout layout) {
-    return children(layout.nodes()).stream()
+    return Layout.list(layout.nodes()).stream()
         .map(folder -> folder.getFileName().toString())
         .filter(name -> name.matches(Node.NAME))
         .toList();
-  }
-
-  private static boolean isEmpty(Path folder) {
-    return children(folder).isEmpty();
-  }
-
-  private static List<Path> children(Path folder) {
-    if (!Files.isDirectory(folder)) {
-      return List.of();
-    }
-    try (Stream<Path> files = Files.list(folder)) {
-      return files.toList();
-    } catch (IOException e) {
-      throw failed("look into", folder, e);
-    }
   }
 
   private static List<Path> tree(Path folder) {
@@ -177,7 +159,7 @@ public record Remains(List<Path> paths, List<Path> strangers) {
     try (Stream<Path> files = Files.walk(folder)) {
       return files.sorted(Comparator.reverseOrder()).toList();
     } catch (IOException e) {
-      throw failed("look into", folder, e);
+      throw Problem.cannot("look into", folder, e);
     }
   }
 
@@ -185,6 +167,34 @@ public record Remains(List<Path> paths, List<Path> strangers) {
   public List<Path> summary() {
     Set<Path> all = new HashSet<>(paths);
     return paths.stream().filter(path -> !all.contains(path.getParent())).toList();
+  }
+
+  /** {@return what is about to go, and what stays, a line each} */
+  public List<String> announced() {
+    List<String> lines = new ArrayList<>();
+    summary().forEach(path -> lines.add("will remove " + path));
+    strangers.forEach(path -> lines.add("will leave %s: kubenet did not make it".formatted(path)));
+    return lines;
+  }
+
+  /**
+   * Removes the paths, what says that nodes exist, and the marks beside their images.
+   *
+   * @param nodes those whose remains these are
+   * @param shared whether what all nodes share is among them
+   * @return what was done, a line each
+   */
+  public List<String> removeFor(Layout layout, List<Node> nodes, boolean shared) {
+    List<Path> marks = shared ? new Basis(layout).marks() : List.of();
+    remove();
+    marks.forEach(mark -> new Plan.Remove(mark).run()); // prune may take the images from now on
+    if (Files.exists(layout.record())) {
+      ClusterRecord.remove(layout, nodes);
+    }
+    List<String> lines = new ArrayList<>();
+    lines.add("removed %d files and folders".formatted(paths.size()));
+    strangers.forEach(path -> lines.add("left %s: kubenet did not make it".formatted(path)));
+    return lines;
   }
 
   /** Removes the paths; a folder into which somebody has just put a file stays. */
@@ -195,13 +205,8 @@ public record Remains(List<Path> paths, List<Path> strangers) {
       } catch (DirectoryNotEmptyException e) {
         // as the next look will say
       } catch (IOException e) {
-        throw failed("remove", path, e);
+        throw Problem.cannot("remove", path, e);
       }
     }
-  }
-
-  private static Problem failed(String what, Path path, IOException cause) {
-    return new Problem(
-        "cannot " + what + " " + path + ": " + cause.getMessage(), "check its owner", cause);
   }
 }

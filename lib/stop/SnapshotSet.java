@@ -2,17 +2,17 @@ package lib.stop;
 
 import java.io.IOException;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
-import java.util.stream.Stream;
 import lib.Argv;
 import lib.Commands;
+import lib.Each;
 import lib.Plan;
 import lib.Problem;
 import lib.Visible;
@@ -32,6 +32,11 @@ import lib.vm.Vm;
  * @param name letters, digits and dashes, at most 40
  */
 public record SnapshotSet(Layout layout, String name) {
+  private static final String NAME = "[A-Za-z0-9][A-Za-z0-9-]{0,39}";
+
+  /** The names of files in a set's folder. */
+  private static final String FILE =
+      "(\\.part\\.)?(" + Node.NAME + "\\.(memory|json)|nodes|KUBENET\\.TAG.*)";
 
   /**
    * A set of this name, which need not be there.
@@ -39,7 +44,7 @@ public record SnapshotSet(Layout layout, String name) {
    * @throws Problem if it is no name for one
    */
   public SnapshotSet {
-    if (!name.matches("[A-Za-z0-9][A-Za-z0-9-]{0,39}")) {
+    if (!name.matches(NAME)) {
       throw new Problem(
           "`%s` is no name for a snapshot".formatted(Visible.line(name)),
           "take letters, digits and dashes, at most 40, such as before-chapter-5");
@@ -48,20 +53,12 @@ public record SnapshotSet(Layout layout, String name) {
 
   /** {@return all whole sets, by name} */
   public static List<SnapshotSet> all(Layout layout) {
-    if (!Files.isDirectory(layout.snapshots())) {
-      return List.of();
-    }
-    try (Stream<Path> folders = Files.list(layout.snapshots())) {
-      return folders
-          .map(folder -> folder.getFileName().toString())
-          .filter(name -> name.matches("[A-Za-z0-9][A-Za-z0-9-]{0,39}"))
-          .map(name -> new SnapshotSet(layout, name))
-          .filter(SnapshotSet::isWhole)
-          .sorted(Comparator.comparing(SnapshotSet::name))
-          .toList();
-    } catch (IOException e) {
-      throw failed("look into", layout.snapshots(), e);
-    }
+    return Layout.list(layout.snapshots()).stream()
+        .map(folder -> folder.getFileName().toString())
+        .filter(name -> name.matches(NAME))
+        .map(name -> new SnapshotSet(layout, name))
+        .filter(SnapshotSet::isWhole)
+        .toList();
   }
 
   /**
@@ -70,27 +67,20 @@ public record SnapshotSet(Layout layout, String name) {
    * <p>A folder that is no set's, and files of other names in a set's, are somebody else's.
    */
   static List<Path> files(Layout layout) {
-    if (!Files.isDirectory(layout.snapshots())) {
-      return List.of();
+    List<Path> ours = new ArrayList<>();
+    for (Path folder : Layout.list(layout.snapshots())) {
+      if (Files.isDirectory(folder, LinkOption.NOFOLLOW_LINKS)
+          && (Files.isRegularFile(folder.resolve("nodes")) || Marker.read(folder).isPresent())) {
+        Layout.list(folder).stream()
+            .filter(file -> file.getFileName().toString().matches(FILE))
+            .forEach(ours::add);
+        ours.add(folder);
+      }
     }
-    try (Stream<Path> all = Files.walk(layout.snapshots(), 2)) {
-      return all.filter(path -> isOurs(layout, path)).sorted(Comparator.reverseOrder()).toList();
-    } catch (IOException e) {
-      throw failed("look into", layout.snapshots(), e);
+    if (Files.isDirectory(layout.snapshots())) {
+      ours.add(layout.snapshots());
     }
-  }
-
-  private static boolean isOurs(Layout layout, Path path) {
-    if (path.equals(layout.snapshots())) {
-      return true;
-    }
-    Path folder = path.getParent().equals(layout.snapshots()) ? path : path.getParent();
-    boolean ours = Files.isRegularFile(folder.resolve("nodes")) || Marker.read(folder).isPresent();
-    String name = path.getFileName().toString();
-    return ours
-        && (path.equals(folder)
-            || name.matches(
-                "(\\.part\\.)?(" + Node.NAME + "\\.(memory|json)|nodes|KUBENET\\.TAG.*)"));
+    return ours;
   }
 
   /** {@return whether it is there, and whole} */
@@ -124,6 +114,17 @@ public record SnapshotSet(Layout layout, String name) {
         .filter(set -> set.lines().stream().anyMatch(line -> line.startsWith(node.name() + " ")))
         .map(SnapshotSet::name)
         .toList();
+  }
+
+  /** {@return a line for each snapshot that can't be restored without one of these nodes} */
+  public static List<String> lost(List<Node> nodes, Layout layout) {
+    List<String> lines = new ArrayList<>();
+    for (Node node : nodes) {
+      for (String set : with(node, layout)) {
+        lines.add("snapshot %s can't be restored without %s".formatted(set, node.name()));
+      }
+    }
+    return lines;
   }
 
   /**
@@ -190,7 +191,7 @@ public record SnapshotSet(Layout layout, String name) {
           ? Optional.of(new SnapshotSet(layout, Files.readString(layout.restoring()).strip()))
           : Optional.empty();
     } catch (IOException e) {
-      throw failed("read", layout.restoring(), e);
+      throw Problem.cannot("read", layout.restoring(), e);
     }
   }
 
@@ -257,12 +258,8 @@ public record SnapshotSet(Layout layout, String name) {
    */
   public List<Node> checkRestore(List<Node> all) {
     checkRestored();
-    List<Problem> problems = new ArrayList<>();
     Map<Node, Boolean> nodes = nodes(all);
-    nodes.forEach((node, suspended) -> problems.addAll(check(node, suspended)));
-    if (!problems.isEmpty()) {
-      throw Problem.all(problems);
-    }
+    Each.run(List.copyOf(nodes.keySet()), node -> check(node, nodes.get(node)));
     return List.copyOf(nodes.keySet());
   }
 
@@ -286,34 +283,33 @@ public record SnapshotSet(Layout layout, String name) {
     try {
       return Files.readAllLines(list());
     } catch (IOException e) {
-      throw failed("read", list(), e);
+      throw Problem.cannot("read", list(), e);
     }
   }
 
-  private List<Problem> check(Node node, boolean suspended) {
+  private void check(Node node, boolean suspended) {
     if (!isOnDisk(node)) {
-      return List.of(
-          new Problem(
-              "the disk of %s is another one than in snapshot %s".formatted(node.name(), name),
-              "nothing was changed; a disk that was destroyed takes its snapshots with it"));
+      throw new Problem(
+          "the disk of %s is another one than in snapshot %s".formatted(node.name(), name),
+          "nothing was changed; a disk that was destroyed takes its snapshots with it");
+    }
+    if (!suspended) {
+      return;
     }
     Path memory = memory(node.name());
-    if (!suspended) {
-      return List.of();
-    }
     if (!Files.exists(memory)) {
-      return List.of(
-          new Problem("snapshot %s has lost %s".formatted(name, memory), "nothing was changed"));
+      throw new Problem("snapshot %s has lost %s".formatted(name, memory), "nothing was changed");
     }
     String disk = Vm.of(node, layout).instance().orElse("");
-    return Suspension.Facts.read(facts(node.name())).stream()
-        .flatMap(facts -> facts.misfits(node, memory, disk).stream())
-        .map(
-            fact ->
-                new Problem(
-                    "%s: its memory in snapshot %s %s".formatted(node.name(), name, fact),
-                    "nothing was changed; undo the change in cluster.yaml, then try again"))
-        .toList();
+    Problem.throwAll(
+        Suspension.Facts.read(facts(node.name())).stream()
+            .flatMap(facts -> facts.misfits(node, memory, disk).stream())
+            .map(
+                fact ->
+                    new Problem(
+                        "%s: its memory in snapshot %s %s".formatted(node.name(), name, fact),
+                        "nothing was changed; undo the change in cluster.yaml, then try again"))
+            .toList());
   }
 
   private boolean isOnDisk(Node node) {
@@ -366,17 +362,9 @@ public record SnapshotSet(Layout layout, String name) {
       }
     }
     for (Path path : ours) {
-      if (!path.equals(folder()) || isEmpty(folder())) { // a stranger's file stays
+      if (!path.equals(folder()) || Layout.list(path).isEmpty()) { // a stranger's file stays
         new Plan.Remove(path).run();
       }
-    }
-  }
-
-  private static boolean isEmpty(Path folder) {
-    try (Stream<Path> files = Files.list(folder)) {
-      return files.findAny().isEmpty();
-    } catch (IOException e) {
-      throw failed("look into", folder, e);
     }
   }
 
@@ -391,12 +379,7 @@ public record SnapshotSet(Layout layout, String name) {
       Files.deleteIfExists(to);
       Files.createLink(to, from);
     } catch (IOException e) {
-      throw failed("link " + from + " to", to, e);
+      throw Problem.cannot("link " + from + " to", to, e);
     }
-  }
-
-  private static Problem failed(String what, Path path, IOException cause) {
-    return new Problem(
-        "cannot " + what + " " + path + ": " + cause.getMessage(), "check its owner", cause);
   }
 }

@@ -2,5 +2,5 @@
 //SOURCES Shutdown.java
 //SOURCES SnapshotSet.java
 
-/** Ends VMs: in order, suspended or kept as a snapshot; and removes what kubenet made. */
+/** Shuts VMs down, suspends them, keeps snapshots, and removes what kubenet made. */
 package lib.stop;

@@ -16,6 +16,7 @@ import java.util.Optional;
 import java.util.function.Function;
 import lib.Argv;
 import lib.Commands;
+import lib.Each;
 import lib.Plan;
 import lib.Problem;
 import lib.Wait;
@@ -224,17 +225,11 @@ public record Suspension(Vm vm) {
         new ArrayList<>(starting.stream().map(node -> of(node, layout)).toList());
     saved.forEach(Suspension::settle);
     saved.removeIf(one -> !one.isSaved());
-    List<Problem> problems =
-        saved.stream()
-            .flatMap(one -> one.misfits(command.apply(one.vm.node()), host, version).stream())
-            .toList();
-    if (!problems.isEmpty()) {
-      throw Problem.all(problems);
-    }
+    Each.run(saved, one -> one.check(command.apply(one.vm.node()), host, version));
     saved.forEach(Suspension::resumeNext); // those of the form before name an absolute path
   }
 
-  private List<Problem> misfits(Argv command, Host host, String version) {
+  private void check(Argv command, Host host, String version) {
     Layout.Files files = vm.files();
     List<String> misfits = new ArrayList<>();
     Optional<Facts> facts = Facts.read(files.suspension());
@@ -246,14 +241,15 @@ public record Suspension(Vm vm) {
       misfits.addAll(facts.get().misfits(vm.node(), files.suspended(), vm.instance().orElse("")));
       misfits.addAll(facts.get().misfits(command, host, version));
     }
-    return misfits.stream()
-        .map(
-            fact ->
-                new Problem(
-                    "%s: its saved state %s".formatted(vm.node().name(), fact),
-                    "undo what was changed, in cluster.yaml or on this host; or give up what was"
-                        + " saved: stop-all.java --discard, which takes --only"))
-        .toList();
+    Problem.throwAll(
+        misfits.stream()
+            .map(
+                fact ->
+                    new Problem(
+                        "%s: its saved state %s".formatted(vm.node().name(), fact),
+                        "undo what was changed, in cluster.yaml or on this host; or give up what"
+                            + " was saved: stop-all.java --discard, which takes --only"))
+            .toList());
   }
 
   /** Removes what the guest went on from, where whoever let it go was killed before that. */
@@ -269,9 +265,16 @@ public record Suspension(Vm vm) {
         Files.delete(files.taken());
       }
     } catch (IOException e) {
-      throw new Problem(
-          "cannot read %s: %s".formatted(files.taken(), e.getMessage()), "check its owner", e);
+      throw Problem.cannot("read", files.taken(), e);
     }
+  }
+
+  /** {@return the nodes that are suspended, and do not run} */
+  public static List<Suspension> savedOf(List<Node> nodes, Layout layout) {
+    return nodes.stream()
+        .map(node -> of(node, layout))
+        .filter(suspension -> suspension.isSaved() && !suspension.vm.alive())
+        .toList();
   }
 
   /** {@return what is lost if the state is given up, for a reader} */

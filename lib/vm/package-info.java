@@ -9,5 +9,5 @@
 //SOURCES Turn.java
 //SOURCES Vm.java
 
-/** The life of a VM: whether QEMU lives, what it is told, how it is saved and goes on. */
+/** The life of a VM: whether its QEMU runs, what it is told, how it is saved and resumed. */
 package lib.vm;

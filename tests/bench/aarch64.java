@@ -148,7 +148,7 @@ class Aarch64Bench implements Callable<Integer> {
               + " cat /proc/cmdline; cloud-init status; systemctl --failed --no-legend;"
               + " systemd-analyze time; sudo systemctl poweroff";
       Argv ssh = Argv.of("ssh").option("-F", layout.sshConfig()).add(node.name(), look);
-      terminal.line(Commands.run(ssh, Duration.ofMinutes(5), line -> {}).out());
+      terminal.line(Commands.run(ssh, Duration.ofMinutes(5)).out());
       terminal.line("powered off: %s", qemu.waitFor(2, TimeUnit.MINUTES));
     } catch (InterruptedException e) {
       throw new IllegalStateException(e);

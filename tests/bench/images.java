@@ -111,7 +111,7 @@ class ImageBench implements Callable<Integer> {
             + " cloud-init analyze show | grep -A99 -m1 'Total Time' | head -1;"
             + " cloud-init analyze blame | head -8";
     Argv ssh = Argv.of("ssh", "-F", folder.resolve(".kubenet/ssh_config").toString(), "gateway");
-    return Commands.run(ssh.add(look), Duration.ofMinutes(2), line -> {}).out();
+    return Commands.run(ssh.add(look), Duration.ofMinutes(2)).out();
   }
 
   private static Argv script(Path folder, String name, String... arguments) {
@@ -122,7 +122,7 @@ class ImageBench implements Callable<Integer> {
   }
 
   private static void run(Argv command) {
-    Commands.run(command, Duration.ofHours(1), line -> {}).orProblem();
+    Commands.run(command, Duration.ofHours(1)).orProblem();
   }
 
   private static double seconds(long start) {
