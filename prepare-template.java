@@ -10,6 +10,7 @@
 //SOURCES lib/vm/package-info.java      // the life of one QEMU
 //SOURCES lib/qemu/package-info.java    // QEMU commands as values
 //SOURCES lib/seed/package-info.java    // a node's files
+//SOURCES lib/tools/package-info.java   // programs and their packages
 //SOURCES lib/host/package-info.java    // checks of this machine
 //SOURCES lib/image/package-info.java   // the base image
 //SOURCES lib/fork/package-info.java    // templates

@@ -29,6 +29,7 @@ class HeaderTest {
           "lib.vm",
           "lib.qemu",
           "lib.seed",
+          "lib.tools",
           "lib.host",
           "lib.lan",
           "lib.tmux",

@@ -29,7 +29,6 @@ import lib.cluster.Host;
 import lib.cluster.Network;
 import lib.cluster.Node;
 import lib.cluster.Role;
-import lib.host.Tool;
 import lib.qemu.BaseImage;
 import lib.qemu.Boot;
 import lib.qemu.Digest;
@@ -40,6 +39,7 @@ import lib.qemu.QemuImg;
 import lib.seed.NodeFiles;
 import lib.seed.RoleFiles;
 import lib.state.Layout;
+import lib.tools.Tool;
 
 /**
  * Installs packages into a base image once, in one throwaway VM, and makes a new base image of the

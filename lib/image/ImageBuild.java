@@ -18,10 +18,10 @@ import lib.Problem;
 import lib.Terminal;
 import lib.cluster.Host;
 import lib.cluster.ImageSource;
-import lib.host.Tool;
 import lib.qemu.Digest;
 import lib.qemu.Image;
 import lib.seed.RoleFiles;
+import lib.tools.Tool;
 
 /**
  * Makes the image {@code debian-built} of the host's own package sources.

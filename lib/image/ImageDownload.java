@@ -15,9 +15,9 @@ import lib.Plan;
 import lib.Problem;
 import lib.Terminal;
 import lib.cluster.ImageSource;
-import lib.host.Tool;
 import lib.qemu.Image;
 import lib.qemu.QemuImg;
+import lib.tools.Tool;
 
 /**
  * Gets a base image from the web.

@@ -13,14 +13,14 @@ import lib.cluster.Cluster;
 import lib.cluster.Host;
 import lib.cluster.ImageSource;
 import lib.cluster.Role;
-import lib.host.Preflight;
 import lib.host.Probe;
-import lib.host.Tool;
 import lib.qemu.BaseImage;
 import lib.qemu.Basis;
 import lib.qemu.Image;
 import lib.seed.RoleFiles;
 import lib.state.Options;
+import lib.tools.Preflight;
+import lib.tools.Tool;
 
 /**
  * Decides on the base image of a cluster: the one that its disks are based on already, else the

@@ -20,9 +20,6 @@ import lib.state.SshKey;
  * name, keys, network and commands. The seed's other files tell cloud-init the same.
  */
 public final class ForkSeed {
-  /** The file's name. */
-  public static final String FILE = "kubenet.json";
-
   /**
    * Keys of a role's file that its template can work off for all nodes; and the two keys of
    * commands, which each node runs for itself.

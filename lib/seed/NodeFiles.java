@@ -35,6 +35,7 @@ import lib.state.HostFacts;
 import lib.state.Layout;
 import lib.state.Marker;
 import lib.state.Options;
+import lib.state.SshConfig;
 import lib.state.SshKey;
 import lib.state.StateFolder;
 import lib.vm.SavedState;
@@ -239,9 +240,7 @@ public record NodeFiles(
         CloudInit.userData(cluster, node, role, image.packages(), login, hostKey));
     contents.put(folder.resolve("meta-data"), CloudInit.metaData(node, instance));
     contents.put(network, CloudInit.networkConfig(cluster, node));
-    contents.put(
-        folder.resolve(ForkSeed.FILE),
-        ForkSeed.json(cluster, node, instance, role, login, hostKey));
+    contents.put(files.forkSeed(), ForkSeed.json(cluster, node, instance, role, login, hostKey));
     if (hasDisk(node) && Files.exists(network) && !holds(network, contents.get(network))) {
       // cloud-init sets up a disk's network only once
       throw new Problem(

@@ -2,7 +2,6 @@
 //SOURCES ForkSeed.java
 //SOURCES NodeFiles.java
 //SOURCES RoleFiles.java
-//SOURCES SshConfig.java
 //SOURCES Template.java
 //SOURCES VirtualIp.java
 //FILES cloud-init/gateway.yaml=../../cloud-init/gateway.yaml

@@ -4,6 +4,7 @@
 //SOURCES Layout.java
 //SOURCES Marker.java
 //SOURCES Options.java
+//SOURCES SshConfig.java
 //SOURCES SshKey.java
 //SOURCES StateFolder.java
 

@@ -15,7 +15,6 @@ import java.util.stream.Stream;
 import lib.Plan;
 import lib.Problem;
 import lib.cluster.Node;
-import lib.seed.ForkSeed;
 import lib.qemu.Basis;
 import lib.state.ClusterRecord;
 import lib.state.Layout;
@@ -139,7 +138,8 @@ public record Remains(List<Path> paths, List<Path> strangers) {
             Stream.of(files.incoming(), files.taken(), files.suspended(), files.efiCode()),
             Stream.of(files.suspension()),
             Stream.of(files.hostKey(), files.hostKeyPublic(), seed, files.timeline()),
-            Stream.of("user-data", "meta-data", "network-config", ForkSeed.FILE).map(seed::resolve))
+            Stream.of(files.forkSeed()),
+            Stream.of("user-data", "meta-data", "network-config").map(seed::resolve))
         .flatMap(ours -> ours)
         .anyMatch(whole::equals);
   }

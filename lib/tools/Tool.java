@@ -1,4 +1,4 @@
-package lib.host;
+package lib.tools;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
