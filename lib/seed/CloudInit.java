@@ -34,7 +34,7 @@ public final class CloudInit {
           "chpasswd",
           "password");
 
-  /** The name of a machine that is no node yet; {@code image/fork.py} knows it, too. */
+  /** The name of a machine that is no node yet; {@code fork.py} knows it, too. */
   private static final String TEMPLATE = "kubenet-template";
 
   private CloudInit() {}

@@ -15,9 +15,9 @@ import lib.cluster.Node;
 import lib.state.SshKey;
 
 /**
- * What tells a node from the other nodes of its role, for {@code image/fork.py}, which makes that
- * node of a template without cloud-init. It is a file of the seed, beside those of cloud-init,
- * which say the same.
+ * What tells a node from the other nodes of its role, for {@code fork.py}, which makes that node of
+ * a template without cloud-init. It is a file of the seed, beside those of cloud-init, which say
+ * the same.
  */
 public final class Identity {
   /** Its name in the seed. */

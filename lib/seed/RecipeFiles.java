@@ -5,7 +5,7 @@ import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import lib.Problem;
 
-/** The files in {@code image/}, which came with the script. */
+/** The scripts beside the code of a room that run in a guest: resources {@code image/NAME}. */
 public final class RecipeFiles {
   private RecipeFiles() {}
 
@@ -15,7 +15,7 @@ public final class RecipeFiles {
       if (file == null) {
         throw new Problem(
             "image/" + name + " did not come with this script",
-            "add it to the header: //FILES image/%1$s=image/%1$s".formatted(name));
+            "copy the whole folder of each room: it has such files, too");
       }
       return new String(file.readAllBytes(), StandardCharsets.UTF_8);
     } catch (IOException e) {
