@@ -9,6 +9,7 @@
 //SOURCES lib/state/package-info.java   // the folders, and what they hold
 //SOURCES lib/vm/package-info.java      // the life of one QEMU
 //SOURCES lib/qemu/package-info.java    // QEMU commands as values
+//SOURCES lib/tools/package-info.java   // programs and their packages
 //SOURCES lib/host/package-info.java    // checks of this machine
 //RUNTIME_OPTIONS -Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1
 
@@ -21,15 +22,15 @@ import java.util.concurrent.Callable;
 import lib.Terminal;
 import lib.cluster.Cluster;
 import lib.cluster.Host;
-import lib.host.Preflight;
 import lib.host.Probe;
-import lib.host.Tool;
 import lib.qemu.BaseImage;
 import lib.qemu.Basis;
 import lib.qemu.Image;
 import lib.state.CacheFolder;
 import lib.state.HostFacts;
 import lib.state.Options;
+import lib.tools.Preflight;
+import lib.tools.Tool;
 import lib.vm.Checks;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;

@@ -8,9 +8,7 @@
 //SOURCES lib/cluster/package-info.java // nodes, networks, cluster.yaml
 //SOURCES lib/state/package-info.java   // the folders, and what they hold
 //SOURCES lib/vm/package-info.java      // the life of one QEMU
-//SOURCES lib/qemu/package-info.java    // QEMU commands as values
-//SOURCES lib/seed/package-info.java    // a node's files
-//SOURCES lib/host/package-info.java    // checks of this machine
+//SOURCES lib/tools/package-info.java   // programs and their packages
 //SOURCES lib/lan/package-info.java     // the switch between the nodes
 //SOURCES lib/tmux/package-info.java    // windows and panes
 //RUNTIME_OPTIONS -Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1
@@ -22,8 +20,6 @@ import lib.Plan;
 import lib.Terminal;
 import lib.cluster.Cluster;
 import lib.cluster.Network;
-import lib.host.Preflight;
-import lib.host.Tool;
 import lib.lan.Forward;
 import lib.lan.LanPort;
 import lib.state.ClusterRecord;
@@ -31,6 +27,8 @@ import lib.state.Layout;
 import lib.state.Options;
 import lib.state.StateFolder;
 import lib.tmux.VmSession;
+import lib.tools.Preflight;
+import lib.tools.Tool;
 import lib.vm.Checks;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;

@@ -13,6 +13,7 @@
 //SOURCES lib/vm/package-info.java      // the life of one QEMU
 //SOURCES lib/qemu/package-info.java    // QEMU commands as values
 //SOURCES lib/seed/package-info.java    // a node's files
+//SOURCES lib/tools/package-info.java   // programs and their packages
 //SOURCES lib/host/package-info.java    // checks of this machine
 //SOURCES lib/lan/package-info.java     // the switch between the nodes
 //SOURCES lib/tmux/package-info.java    // windows and panes
@@ -32,18 +33,18 @@ import lib.cluster.Node;
 import lib.cluster.Role;
 import lib.cluster.VmnetWay;
 import lib.fork.Templates;
-import lib.host.Preflight;
-import lib.host.Tool;
 import lib.image.ImageOptions;
 import lib.qemu.BaseImage;
 import lib.ready.Admission;
 import lib.ready.Readiness;
-import lib.seed.Provision;
+import lib.seed.NodeFiles;
 import lib.seed.VirtualIp;
 import lib.state.Layout;
 import lib.state.Options;
 import lib.state.StateFolder;
 import lib.tmux.VmSession;
+import lib.tools.Preflight;
+import lib.tools.Tool;
 import lib.vm.Abandoned;
 import lib.vm.Changes;
 import lib.vm.Checks;
@@ -108,8 +109,8 @@ class LaunchAll implements Callable<Integer> {
       Preflight.tools(terminal, options.yes(), tools);
     }
     PrepareImage.Prepared prepared = step.forLaunch(cluster, terminal);
-    Provision files =
-        Provision.of(options, cluster, prepared.facts(), prepared.choice().image(), terminal);
+    NodeFiles files =
+        NodeFiles.of(options, cluster, prepared.facts(), prepared.choice().image(), terminal);
     boolean queued = prepared.facts().host().emulates();
     if (options.dryRun()) {
       files.describe(nodes).forEach(terminal::line);
@@ -153,7 +154,14 @@ class LaunchAll implements Callable<Integer> {
       terminal.line(
           "%sconsoles: %s", now.isEmpty() ? "" : now.size() + " started; ", session.attach());
       List<Node> running = nodes.stream().filter(node -> !later.contains(node)).toList();
-      Admission admission = Admission.of(cluster, layout, prepared.facts().host(), start, terminal);
+      Admission admission =
+          Admission.of(
+              cluster,
+              layout,
+              prepared.facts().host(),
+              start,
+              new Admission.Panes(session::hasEnded, session::tail, session::attach),
+              terminal);
       try (Lock making = missing.isEmpty() ? null : templates.lock(terminal)) {
         Consumer<List<Node>> begin = make.andThen(some -> some.forEach(start));
         admission.resumeAll(running, forks(templates, later, begin, terminal));

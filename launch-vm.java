@@ -27,13 +27,14 @@ import lib.cluster.VmnetWay;
 import lib.qemu.BaseImage;
 import lib.qemu.Basis;
 import lib.qemu.Image;
-import lib.seed.Provision;
+import lib.seed.NodeFiles;
 import lib.seed.Template;
 import lib.seed.VirtualIp;
 import lib.state.HostFacts;
 import lib.state.Layout;
 import lib.state.Options;
 import lib.state.StateFolder;
+import lib.vm.Changes;
 import lib.vm.Checks;
 import lib.vm.Resumption;
 import lib.vm.Vm;
@@ -76,6 +77,7 @@ class LaunchVm implements Callable<Integer> {
     Node node = cluster.node(name);
     Layout layout = options.layout();
     options.existing(layout); // whose nodes they are
+    Changes.refuse(cluster, layout, options.file());
     if (options.dryRun()) {
       describe(node, cluster, layout, terminal);
       return 0;
@@ -85,12 +87,12 @@ class LaunchVm implements Callable<Integer> {
       terminal.line("%s runs already", name);
       return 0;
     }
+    Checks.beforeLaunch(cluster, List.of(node), layout, () -> true, terminal);
     HostFacts facts = HostFacts.known();
     BaseImage base = Basis.known(layout);
     terminal.line("image        %s in %s", base.facts().name(), base.folder());
     terminal.line("accelerator  " + facts.accelerator());
-    Provision files = Provision.of(options, cluster, facts, base.image(), terminal);
-    Checks.beforeLaunch(cluster, List.of(node), layout, () -> true, terminal);
+    NodeFiles files = NodeFiles.of(options, cluster, facts, base.image(), terminal);
     Checks.lan(cluster, layout);
     try (Lock lock = StateFolder.lock(layout)) {
       Checks.underLock(cluster, layout, facts, options.file());
@@ -106,7 +108,7 @@ class LaunchVm implements Callable<Integer> {
 
   /** The template that the node is forked from, if it has no disk yet and one fits. */
   private Map<Role, BaseImage> template(
-      Provision files, BaseImage base, Node node, Terminal terminal) {
+      NodeFiles files, BaseImage base, Node node, Terminal terminal) {
     if (files.hasDisk(node)) {
       return Map.of();
     }
@@ -130,7 +132,7 @@ class LaunchVm implements Callable<Integer> {
     Image image = Basis.chosenOrAssumed(cluster, layout);
     terminal.line("# image        %s in %s", image.name(), image.disk().getParent());
     terminal.line("# accelerator  " + facts.accelerator());
-    Provision files = Provision.of(options, cluster, facts, image, terminal);
+    NodeFiles files = NodeFiles.of(options, cluster, facts, image, terminal);
     files.describe(List.of(node)).forEach(terminal::line);
     terminal.line(files.command(node).toShellLines());
   }

@@ -7,9 +7,7 @@
 //SOURCES lib/package-info.java         // what any script could use
 //SOURCES lib/cluster/package-info.java // nodes, networks, cluster.yaml
 //SOURCES lib/state/package-info.java   // the folders, and what they hold
-//SOURCES lib/vm/package-info.java      // the life of one QEMU
-//SOURCES lib/qemu/package-info.java    // QEMU commands as values
-//SOURCES lib/host/package-info.java    // checks of this machine
+//SOURCES lib/tools/package-info.java   // programs and their packages
 //SOURCES lib/bridge/package-info.java  // the host's side of `network: bridge`
 //RUNTIME_OPTIONS -Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1
 
@@ -28,9 +26,9 @@ import lib.bridge.HostSurvey;
 import lib.cluster.Cluster;
 import lib.cluster.Host;
 import lib.cluster.Network;
-import lib.host.Preflight;
-import lib.host.Tool;
 import lib.state.Options;
+import lib.tools.Preflight;
+import lib.tools.Tool;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;

@@ -11,6 +11,7 @@
 //SOURCES lib/vm/package-info.java      // the life of one QEMU
 //SOURCES lib/qemu/package-info.java    // QEMU commands as values
 //SOURCES lib/seed/package-info.java    // a node's files
+//SOURCES lib/tools/package-info.java   // programs and their packages
 //SOURCES lib/host/package-info.java    // checks of this machine
 //SOURCES lib/image/package-info.java   // the base image
 //RUNTIME_OPTIONS -Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1
@@ -30,8 +31,6 @@ import lib.cluster.ClusterFile;
 import lib.cluster.Host;
 import lib.cluster.ImageSource;
 import lib.cluster.Role;
-import lib.host.Preflight;
-import lib.host.Tool;
 import lib.image.ImageOptions;
 import lib.image.ImageStore;
 import lib.image.Images;
@@ -42,6 +41,8 @@ import lib.state.HostFacts;
 import lib.state.Layout;
 import lib.state.Options;
 import lib.state.StateFolder;
+import lib.tools.Preflight;
+import lib.tools.Tool;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;

@@ -10,6 +10,7 @@
 //SOURCES lib/vm/package-info.java      // the life of one QEMU
 //SOURCES lib/qemu/package-info.java    // QEMU commands as values
 //SOURCES lib/seed/package-info.java    // a node's files
+//SOURCES lib/tools/package-info.java   // programs and their packages
 //SOURCES lib/host/package-info.java    // checks of this machine
 //SOURCES lib/image/package-info.java   // the base image
 //SOURCES lib/fork/package-info.java    // templates
@@ -24,7 +25,7 @@ import lib.cluster.VmnetWay;
 import lib.fork.Templates;
 import lib.qemu.BaseImage;
 import lib.qemu.Basis;
-import lib.seed.Provision;
+import lib.seed.NodeFiles;
 import lib.state.HostFacts;
 import lib.state.Layout;
 import lib.state.Options;
@@ -62,7 +63,7 @@ class PrepareTemplate implements Callable<Integer> {
     BaseImage base = Basis.known(layout);
     HostFacts facts =
         options.dryRun() ? HostFacts.kept().orElseGet(HostFacts::assumed) : HostFacts.known();
-    Provision files = Provision.of(options, cluster, facts, base.image(), terminal);
+    NodeFiles files = NodeFiles.of(options, cluster, facts, base.image(), terminal);
     Templates templates = Templates.of(files, base, options.nodes(cluster), terminal::line);
     if (options.dryRun()) {
       templates.describe().forEach(terminal::line);

@@ -15,6 +15,7 @@
 //SOURCES lib/vm/package-info.java      // the life of one QEMU
 //SOURCES lib/qemu/package-info.java    // QEMU commands as values
 //SOURCES lib/seed/package-info.java    // a node's files
+//SOURCES lib/tools/package-info.java   // programs and their packages
 //SOURCES lib/host/package-info.java    // checks of this machine
 //SOURCES lib/lan/package-info.java     // the switch between the nodes
 //SOURCES lib/tmux/package-info.java    // windows and panes

@@ -8,9 +8,7 @@
 //SOURCES lib/cluster/package-info.java // nodes, networks, cluster.yaml
 //SOURCES lib/state/package-info.java   // the folders, and what they hold
 //SOURCES lib/vm/package-info.java      // the life of one QEMU
-//SOURCES lib/qemu/package-info.java    // QEMU commands as values
-//SOURCES lib/seed/package-info.java    // a node's files
-//SOURCES lib/host/package-info.java    // checks of this machine
+//SOURCES lib/tools/package-info.java   // programs and their packages
 //SOURCES lib/lan/package-info.java     // the switch between the nodes
 //SOURCES lib/tmux/package-info.java    // windows and panes
 //SOURCES lib/ready/package-info.java   // from power-on to ready
@@ -23,14 +21,14 @@ import lib.Commands;
 import lib.Terminal;
 import lib.cluster.Cluster;
 import lib.cluster.Node;
-import lib.host.Preflight;
-import lib.host.Tool;
 import lib.ready.ReadyAll;
 import lib.ready.Stage;
 import lib.state.ClusterRecord;
 import lib.state.Layout;
 import lib.state.Options;
 import lib.tmux.SshSession;
+import lib.tools.Preflight;
+import lib.tools.Tool;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;

@@ -8,10 +8,7 @@
 //SOURCES lib/cluster/package-info.java // nodes, networks, cluster.yaml
 //SOURCES lib/state/package-info.java   // the folders, and what they hold
 //SOURCES lib/vm/package-info.java      // the life of one QEMU
-//SOURCES lib/qemu/package-info.java    // QEMU commands as values
-//SOURCES lib/seed/package-info.java    // a node's files
 //SOURCES lib/lan/package-info.java     // the switch between the nodes
-//SOURCES lib/tmux/package-info.java    // windows and panes
 //SOURCES lib/ready/package-info.java   // from power-on to ready
 //SOURCES lib/status/package-info.java  // what status shows
 //RUNTIME_OPTIONS -Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1

@@ -9,7 +9,6 @@
 //SOURCES lib/state/package-info.java   // the folders, and what they hold
 //SOURCES lib/vm/package-info.java      // the life of one QEMU
 //SOURCES lib/qemu/package-info.java    // QEMU commands as values
-//SOURCES lib/seed/package-info.java    // a node's files
 //SOURCES lib/lan/package-info.java     // the switch between the nodes
 //SOURCES lib/tmux/package-info.java    // windows and panes
 //SOURCES lib/ready/package-info.java   // from power-on to ready
@@ -17,16 +16,14 @@
 //RUNTIME_OPTIONS -Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1
 
 import java.nio.file.Files;
-import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
 import lib.Lock;
-import lib.Plan;
 import lib.Problem;
 import lib.Terminal;
 import lib.cluster.Cluster;
 import lib.cluster.Node;
-import lib.qemu.Basis;
 import lib.state.ClusterRecord;
 import lib.state.Layout;
 import lib.state.Options;
@@ -142,7 +139,9 @@ class StopAll implements Callable<Integer> {
         }
       }
       if (destroy) {
-        remove(terminal, layout, nodes);
+        remains(layout, nodes)
+            .removeFor(layout, nodes, !options.isPartial())
+            .forEach(terminal::line);
       }
     }
     Abandoned.endAll();
@@ -151,19 +150,13 @@ class StopAll implements Callable<Integer> {
 
   /** Nodes that run have nothing saved, or are about to go on from it. */
   private int discard(Terminal terminal, Layout layout, List<Node> nodes) {
-    List<Suspension> saved =
-        nodes.stream()
-            .map(node -> Suspension.of(node, layout))
-            .filter(suspension -> suspension.isSaved() && !suspension.vm().alive())
-            .toList();
+    List<Suspension> saved = new ArrayList<>(Suspension.savedOf(nodes, layout));
     if (saved.isEmpty()) {
       terminal.line("nothing to give up: no node is suspended");
       return 0;
     }
-    saved.forEach(
-        suspension ->
-            terminal.line(
-                (options.dryRun() ? "# gives up " : "will give up ") + suspension.words()));
+    String verb = options.dryRun() ? "# gives up " : "will give up ";
+    saved.forEach(suspension -> terminal.line(verb + suspension.words()));
     if (options.dryRun()) {
       return 0;
     }
@@ -171,9 +164,8 @@ class StopAll implements Callable<Integer> {
       throw new Problem("nothing was given up", "answer yes, or give --yes");
     }
     try (Lock lock = Lock.take(layout.lock())) {
-      saved.stream()
-          .filter(suspension -> !suspension.vm().alive()) // as before
-          .forEach(Suspension::discard);
+      saved.retainAll(Suspension.savedOf(nodes, layout)); // as before, and no other
+      saved.forEach(Suspension::discard);
     }
     return 0;
   }
@@ -184,33 +176,13 @@ class StopAll implements Callable<Integer> {
         : new Remains(List.of(), List.of());
   }
 
-  /** With the lock, which may be one of the files. */
-  private void remove(Terminal terminal, Layout layout, List<Node> nodes) {
-    List<Path> marks = options.isPartial() ? List.of() : new Basis(layout).marks();
-    Remains remains = remains(layout, nodes);
-    remains.remove();
-    marks.forEach(mark -> new Plan.Remove(mark).run()); // prune may take the images from now on
-    if (Files.exists(layout.record())) {
-      ClusterRecord.remove(layout, nodes);
-    }
-    terminal.line("removed %d files and folders", remains.paths().size());
-    remains.strangers().forEach(path -> terminal.line("left %s: kubenet did not make it", path));
-  }
-
   private boolean agreed(Terminal terminal, Layout layout, List<Node> nodes, Remains remains) {
     if (remains.paths().isEmpty()) {
       return true;
     }
-    remains.summary().forEach(path -> terminal.line("will remove " + path));
-    remains
-        .strangers()
-        .forEach(path -> terminal.line("will leave %s: kubenet did not make it", path));
+    remains.announced().forEach(terminal::line);
     if (options.isPartial()) {
-      for (Node node : nodes) {
-        for (String set : SnapshotSet.with(node, layout)) {
-          terminal.line("snapshot %s can't be restored without %s", set, node.name());
-        }
-      }
+      SnapshotSet.lost(nodes, layout).forEach(terminal::line);
     }
     return options.yes() || terminal.confirm("Cut these nodes' power and remove these files?");
   }

@@ -55,7 +55,7 @@ public final class Commands {
       if (succeeded()) {
         return this;
       }
-      List<String> said = (err + out).strip().lines().toList();
+      List<String> said = Stream.of(err, out).flatMap(text -> text.strip().lines()).toList();
       String last = String.join("\n", said.subList(Math.max(0, said.size() - 8), said.size()));
       throw new Problem(
           "`%s` ended with exit code %d%s"
@@ -70,23 +70,28 @@ public final class Commands {
    * @throws Problem if it can't be started, takes longer than a minute or says more than 16 MiB
    */
   public static Result run(Argv command) {
-    return run(command, "", LIMIT);
+    return run(command, "", LIMIT, MOST);
   }
 
   /** The same with a text on its standard input. */
   public static Result run(Argv command, String input) {
-    return run(command, input, LIMIT);
+    return run(command, input, LIMIT, MOST);
   }
 
   /** The same with another time after which it is ended. */
   public static Result run(Argv command, Duration limit) {
-    return run(command, "", limit);
+    return run(command, "", limit, MOST);
   }
 
-  private static Result run(Argv command, String input, Duration limit) {
+  /** The same for a command that may say no more than {@code most} bytes. */
+  public static Result run(Argv command, int most) {
+    return run(command, "", LIMIT, most);
+  }
+
+  private static Result run(Argv command, String input, Duration limit, int most) {
     ByteArrayOutputStream out = new ByteArrayOutputStream();
     ByteArrayOutputStream err = new ByteArrayOutputStream();
-    Bound bound = new Bound();
+    Bound bound = new Bound(most);
     try {
       ProcessExecutor executor = new ProcessExecutor(words(command));
       if (!input.isEmpty()) { // else it is closed
@@ -104,7 +109,7 @@ public final class Commands {
               .getExitValue();
       if (bound.passed) {
         throw new Problem(
-            "`%s` says more than %d MiB".formatted(command.program(), MOST >> 20),
+            "`%s` says more than %d MiB".formatted(command.program(), most >> 20),
             "to see what, run: " + command.toShell());
       }
       return new Result(
@@ -121,10 +126,15 @@ public final class Commands {
     }
   }
 
-  /** Ends a process that says more than {@link #MOST}. */
+  /** Ends a process that says more than so many bytes. */
   private static final class Bound extends ProcessListener {
+    private final int most;
     private volatile Process process;
     private volatile boolean passed;
+
+    Bound(int most) {
+      this.most = most;
+    }
 
     @Override
     public void afterStart(Process started, ProcessExecutor executor) {
@@ -142,7 +152,7 @@ public final class Commands {
         @Override
         public void write(byte[] bytes, int from, int length) throws IOException {
           said += length;
-          if (said <= MOST) {
+          if (said <= most) {
             out.write(bytes, from, length);
           } else {
             passed = true;

@@ -47,7 +47,7 @@ public final class Lock implements AutoCloseable {
       channel.close();
       return Optional.empty();
     } catch (IOException e) {
-      throw failed(file, e);
+      throw Problem.cannot("lock", file, e);
     }
   }
 
@@ -73,12 +73,8 @@ public final class Lock implements AutoCloseable {
       }
       return new Lock(channel);
     } catch (IOException e) {
-      throw failed(file, e);
+      throw Problem.cannot("lock", file, e);
     }
-  }
-
-  private static Problem failed(Path file, IOException cause) {
-    return new Problem("cannot lock " + file + ": " + cause.getMessage(), "check its owner", cause);
   }
 
   private static FileChannel open(Path file) throws IOException {

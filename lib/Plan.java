@@ -30,7 +30,7 @@ public record Plan(List<Action> actions) {
 
   /** One action. */
   public sealed interface Action {
-    /** {@return the action for a reader, a line or more; a command can be pasted} */
+    /** {@return the action for a shell, a line or more: a command, or a comment} */
     String describe();
 
     /** Does it; does nothing where it is done already. */
@@ -82,7 +82,7 @@ public record Plan(List<Action> actions) {
   public record Write(Path path, String content, boolean executable) implements Action {
     @Override
     public String describe() {
-      return "write %s (%d bytes, mode %s)"
+      return "# write %s (%d bytes, mode %s)"
           .formatted(
               Argv.quote(path.toString()),
               content.getBytes(StandardCharsets.UTF_8).length,
@@ -212,14 +212,9 @@ public record Plan(List<Action> actions) {
     actions.forEach(Action::run);
   }
 
-  /** {@return all actions for a reader, a line each} */
-  public List<String> describe() {
-    return actions.stream().map(Action::describe).toList();
-  }
-
-  /** {@return the same for a shell: what is no command is a comment} */
+  /** {@return all actions for a shell, a line each: commands, and comments} */
   public List<String> toShell() {
-    return describe().stream().map(line -> line.startsWith("write ") ? "# " + line : line).toList();
+    return actions.stream().map(Action::describe).toList();
   }
 
   /** Makes the file that it is given. */

@@ -1,5 +1,7 @@
 package lib;
 
+import java.io.IOException;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.stream.Collectors;
 
@@ -19,6 +21,16 @@ public final class Problem extends RuntimeException {
   public Problem(String message, String hint, Throwable cause) {
     super(message, cause);
     this.hint = hint;
+  }
+
+  /**
+   * {@return the problem that something can't be done with a file}
+   *
+   * @param what a verb, such as {@code read}
+   */
+  public static Problem cannot(String what, Path path, IOException cause) {
+    return new Problem(
+        "cannot " + what + " " + path + ": " + cause.getMessage(), "check its owner", cause);
   }
 
   /** {@return a failure as a problem: itself if it is one, else a fault in kubenet} */

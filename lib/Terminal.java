@@ -47,14 +47,9 @@ public final class Terminal {
     out.flush();
   }
 
-  /**
-   * {@return what shows how far a transfer is}
-   *
-   * @param had bytes that were there before
-   * @param all bytes in all; -1 if that is not known
-   */
-  public Meter meter(String name, long had, long all) {
-    return new Meter(out, interactive, Visible.line(name), had, all);
+  /** Draws one line over the one that was drawn last, such as a progress bar. */
+  public void redraw(String line) {
+    draw("\r" + Visible.line(line));
   }
 
   /** {@return whether the person answered {@code question} with yes; no without a person} */

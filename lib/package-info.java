@@ -2,7 +2,6 @@
 //SOURCES Commands.java
 //SOURCES Each.java
 //SOURCES Lock.java
-//SOURCES Meter.java
 //SOURCES Plan.java
 //SOURCES Problem.java
 //SOURCES Terminal.java

@@ -24,9 +24,9 @@ import java.util.jar.JarFile;
 import java.util.regex.Pattern;
 import lib.Terminal;
 import lib.cluster.Host;
-import lib.host.Preflight;
-import lib.host.Tool;
 import lib.image.DebianBuilt;
+import lib.tools.Preflight;
+import lib.tools.Tool;
 import org.junit.jupiter.api.MethodOrderer;
 import org.junit.jupiter.api.parallel.Execution;
 import org.junit.jupiter.api.parallel.ExecutionMode;
@@ -143,6 +143,7 @@ class AllTests implements Callable<Integer> {
   /** The one place where the tests' host packages are looked for, and installed with --yes. */
   private void preflight() {
     List<Tool> tools = new ArrayList<>(CheckHost.tools());
+    tools.add(Tool.CURL);
     tools.addAll(DebianBuilt.tools(Host.isRoot()));
     for (Host.Arch arch : Host.Arch.values()) { // golden commands are fed to both QEMUs
       tools.add(Tool.qemu(arch));

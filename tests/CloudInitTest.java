@@ -24,7 +24,7 @@ import lib.cluster.Network;
 import lib.cluster.Node;
 import lib.cluster.Role;
 import lib.seed.CloudInit;
-import lib.seed.Identity;
+import lib.seed.ForkSeed;
 import lib.seed.RoleFiles;
 import lib.seed.VirtualIp;
 import org.junit.jupiter.api.DynamicTest;
@@ -322,7 +322,7 @@ class CloudInitTest {
         CloudInit.templateData(
             cluster, Role.CONTROL, role, Set.of(), settle, Map.entry("/fork.py", "pass\n"));
     String node =
-        Identity.json(cluster, cluster.node("control0"), "id", role, "login", Lab.HOST_KEY);
+        ForkSeed.json(cluster, cluster.node("control0"), "id", role, "login", Lab.HOST_KEY);
     JsonNode tree = PyYaml.json(Yaml.parse("f", template, new ArrayList<>()).plain());
 
     assertThat(tree.has("bootcmd")).isFalse();

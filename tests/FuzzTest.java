@@ -22,8 +22,8 @@ import lib.cluster.Role;
 import lib.qemu.Boot;
 import lib.qemu.Qemu;
 import lib.seed.CloudInit;
-import lib.seed.SshConfig;
 import lib.state.Layout;
+import lib.state.SshConfig;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 

@@ -29,6 +29,7 @@ class HeaderTest {
           "lib.vm",
           "lib.qemu",
           "lib.seed",
+          "lib.tools",
           "lib.host",
           "lib.lan",
           "lib.tmux",
@@ -51,7 +52,6 @@ class HeaderTest {
           "System\\.(out|err|console)\\b|\\bFileDescriptor\\b", Set.of("Terminal", PROGRAM),
           "\\.(getOut|getErr|printStackTrace)\\(", Set.of("Options"),
           "\\.draw\\(", Set.of("Progress"), // escape codes, of its own
-          "\\bMeter\\(", Set.of("Terminal", "Meter"),
           "\\binheritIO\\b|\\bINHERIT\\b", Set.of("Commands"));
 
   /** Which package comes with which library. */
@@ -61,7 +61,6 @@ class HeaderTest {
               "com.fasterxml.jackson.", "com.fasterxml.jackson.dataformat:jackson-dataformat-yaml"),
           Map.entry(
               "com.google.googlejavaformat.", "com.google.googlejavaformat:google-java-format"),
-          Map.entry("me.tongfei.", "me.tongfei:progressbar"),
           Map.entry("com.hierynomus.", "com.hierynomus:sshj"),
           Map.entry("net.schmizz.", "com.hierynomus:sshj"),
           Map.entry("org.assertj.", "org.assertj:assertj-core"),

@@ -104,12 +104,12 @@ class PlanTest {
                 key(nodes.resolve("key"), "c"),
                 new Plan.Remove(nodes.resolve("seed"))));
 
-    assertThat(plan.describe())
+    assertThat(plan.toShell())
         .isEqualTo(
             """
             mkdir -p -m 700 'DIR'
-            write 'DIR/f' (2 bytes, mode 600)
-            write 'DIR/g' (0 bytes, mode 700)
+            # write 'DIR/f' (2 bytes, mode 600)
+            # write 'DIR/g' (0 bytes, mode 700)
             # keeps 'DIR/disk'
             cp /etc/passwd 'DIR/seed'
             # keeps 'DIR/disk'

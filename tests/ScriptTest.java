@@ -30,7 +30,7 @@ import lib.cluster.Node;
 import lib.image.ImageImport;
 import lib.image.ImageStore;
 import lib.qemu.Basis;
-import lib.seed.Provision;
+import lib.seed.NodeFiles;
 import lib.state.Layout;
 import lib.state.StateFolder;
 import org.junit.jupiter.api.AfterEach;
@@ -738,8 +738,8 @@ class ScriptTest {
     Cluster cluster = ClusterFile.parse("cluster.yaml", CONFIG);
     StateFolder.claim(layout);
     StateFolder.claimRuntime(layout);
-    Provision.keys(cluster, layout).run();
-    Provision.ssh(cluster, cluster.nodes(), layout).run();
+    NodeFiles.keys(cluster, layout).run();
+    NodeFiles.ssh(cluster, cluster.nodes(), layout).run();
     return layout;
   }
 

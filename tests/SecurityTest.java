@@ -13,7 +13,7 @@ import java.util.stream.Stream;
 import lib.Commands;
 import lib.Wait;
 import lib.cluster.Host;
-import lib.qemu.ConsoleLog;
+import lib.seed.NodeFiles;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -121,7 +121,7 @@ class SecurityTest {
     Path out = folder.resolve("out");
     String script =
         "#!/bin/sh\nset -eu\n"
-            + ConsoleLog.bound(log)
+            + NodeFiles.boundConsole(log)
             // at once: it must be all there at the first look, and never be too much again
             + "exec sh -c 'head -c 60000000 /dev/zero | tr \"\\0\" x;"
             + " echo; echo the last; exec sleep 600' >> \"$log\"\n";
@@ -133,12 +133,12 @@ class SecurityTest {
             .start();
     try {
       boolean grew =
-          Wait.until(Duration.ofMinutes(1), () -> log.toFile().length() > ConsoleLog.MOST);
+          Wait.until(Duration.ofMinutes(1), () -> log.toFile().length() > NodeFiles.CONSOLE_MOST);
       assertThat(grew).isTrue();
       boolean cut =
           Wait.until(
-              Duration.ofSeconds(9 * ConsoleLog.SECONDS),
-              () -> log.toFile().length() == ConsoleLog.KEPT);
+              Duration.ofSeconds(9 * NodeFiles.CONSOLE_SECONDS),
+              () -> log.toFile().length() == NodeFiles.CONSOLE_KEPT);
       assertThat(cut).as("%d bytes", log.toFile().length()).isTrue();
       assertThat(Commands.tail(log, 1)).isEqualTo("the last");
     } finally {

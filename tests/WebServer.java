@@ -72,6 +72,9 @@ final class WebServer implements AutoCloseable {
   /** Every request so far, in order. */
   final List<Request> requests = new CopyOnWriteArrayList<>();
 
+  /** Every server that a client asked this one to connect it with, in order. */
+  final List<String> tunnels = new CopyOnWriteArrayList<>();
+
   WebServer(Answer answer) throws IOException {
     this(answer, null);
   }
@@ -130,6 +133,7 @@ final class WebServer implements AutoCloseable {
         headers.put(header[0].toLowerCase(Locale.ROOT), header[1]);
       }
       if (first[0].equals("CONNECT")) {
+        tunnels.add(target);
         socket.getOutputStream().write("HTTP/1.1 200 OK\r\n\r\n".getBytes(StandardCharsets.UTF_8));
         SSLSocket inner =
             (SSLSocket) tls.getSocketFactory().createSocket(socket, target, port(), true);

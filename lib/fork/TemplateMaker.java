@@ -18,15 +18,15 @@ import lib.Terminal;
 import lib.Visible;
 import lib.Wait;
 import lib.cluster.Host;
-import lib.host.Tool;
 import lib.image.Bake;
 import lib.image.ImageMaker;
 import lib.qemu.BaseImage;
 import lib.qemu.Disk;
 import lib.qemu.Image;
-import lib.seed.Provision;
+import lib.seed.NodeFiles;
 import lib.seed.Template;
 import lib.state.Layout;
+import lib.tools.Tool;
 import lib.vm.Qmp;
 import lib.vm.SavedState;
 import lib.vm.Vm;
@@ -117,7 +117,7 @@ public record TemplateMaker(Template template, Optional<BaseImage> held) impleme
           new Plan.Make(
               files.disk(), disk -> Disk.overlay(template.parent().image(), disk, gib), true));
     }
-    actions.addAll(Provision.copies(template.boot(), files));
+    actions.addAll(NodeFiles.copies(template.boot(), files));
     return new Plan(actions);
   }
 

@@ -19,8 +19,8 @@ import lib.cluster.Node;
 import lib.cluster.Role;
 import lib.image.ImageStore;
 import lib.qemu.BaseImage;
-import lib.seed.Identity;
-import lib.seed.Provision;
+import lib.seed.ForkSeed;
+import lib.seed.NodeFiles;
 import lib.seed.Template;
 
 /**
@@ -37,7 +37,7 @@ public record Templates(ImageStore store, Map<Role, Template> makers) {
    * @param say gets a line for each role whose nodes boot in place of being forked
    */
   public static Templates of(
-      Provision files, BaseImage base, List<Node> starting, Consumer<String> say) {
+      NodeFiles files, BaseImage base, List<Node> starting, Consumer<String> say) {
     ImageStore store = ImageStore.ofTemplates();
     Map<Role, Template> makers = new EnumMap<>(Role.class);
     for (Node node : starting) {
@@ -50,7 +50,7 @@ public record Templates(ImageStore store, Map<Role, Template> makers) {
       } else {
         say.accept(
             "%s: each boots from the start, as `%s` in its cloud-init file is a node's own work"
-                .formatted(node.name(), Identity.ownWork(files.roles().get(node.role()))));
+                .formatted(node.name(), ForkSeed.ownWork(files.roles().get(node.role()))));
       }
     }
     Templates templates = new Templates(store, makers);

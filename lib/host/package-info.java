@@ -1,8 +1,6 @@
 //SOURCES FirmwareSearch.java
-//SOURCES Preflight.java
 //SOURCES Probe.java
-//SOURCES Tool.java
 //SOURCES Trial.java
 
-/** What this machine can do: its accelerator, found by trial, its firmware and its programs. */
+/** What this machine can do: its accelerator, found by trial, and its firmware. */
 package lib.host;

@@ -29,7 +29,6 @@ import lib.cluster.Host;
 import lib.cluster.Network;
 import lib.cluster.Node;
 import lib.cluster.Role;
-import lib.host.Tool;
 import lib.qemu.BaseImage;
 import lib.qemu.Boot;
 import lib.qemu.Digest;
@@ -37,10 +36,10 @@ import lib.qemu.Disk;
 import lib.qemu.Image;
 import lib.qemu.Qemu;
 import lib.qemu.QemuImg;
-import lib.seed.Provision;
-import lib.seed.RecipeFiles;
+import lib.seed.NodeFiles;
 import lib.seed.RoleFiles;
 import lib.state.Layout;
+import lib.tools.Tool;
 
 /**
  * Installs packages into a base image once, in one throwaway VM, and makes a new base image of the
@@ -197,7 +196,7 @@ public record Bake(BaseImage parent, Set<String> packages, Object apt, int gib, 
     actions.add(
         new Plan.Make(files.seed(), iso -> Disk.seed(host.os(), seed, iso), true, Disk.SEED_BYTES));
     actions.add(new Plan.Make(files.disk(), disk -> Disk.overlay(parent.image(), disk, gib), true));
-    actions.addAll(Provision.copies(boot(), files));
+    actions.addAll(NodeFiles.copies(boot(), files));
     return new Plan(actions);
   }
 
@@ -295,6 +294,6 @@ public record Bake(BaseImage parent, Set<String> packages, Object apt, int gib, 
   }
 
   private static String script() {
-    return RecipeFiles.text("bake.sh");
+    return RoleFiles.bundled("image/bake.sh");
   }
 }

@@ -6,8 +6,8 @@ import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import lib.Argv;
 import lib.cluster.Host;
-import lib.host.Tool;
 import lib.qemu.QemuImg;
+import lib.tools.Tool;
 
 /**
  * The recipe of the image {@code debian-built}: a Debian guest made from packages of the host's own

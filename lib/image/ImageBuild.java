@@ -18,10 +18,10 @@ import lib.Problem;
 import lib.Terminal;
 import lib.cluster.Host;
 import lib.cluster.ImageSource;
-import lib.host.Tool;
 import lib.qemu.Digest;
 import lib.qemu.Image;
-import lib.seed.RecipeFiles;
+import lib.seed.RoleFiles;
+import lib.tools.Tool;
 
 /**
  * Makes the image {@code debian-built} of the host's own package sources.
@@ -127,7 +127,8 @@ public record ImageBuild(Host.Arch arch, String suite, Set<String> packages) imp
   private static void prepare(DebianBuilt recipe, Path work) {
     List<Plan.Action> actions = new ArrayList<>();
     for (String file : DebianBuilt.FILES) {
-      String text = RecipeFiles.text(file).replace("@CONSOLE@", recipe.arch().console());
+      String text =
+          RoleFiles.bundled("image/" + file).replace("@CONSOLE@", recipe.arch().console());
       actions.add(new Plan.Write(work.resolve(file), text, false));
     }
     String sources = String.join("\n", recipe.sources()) + "\n";
@@ -220,7 +221,7 @@ public record ImageBuild(Host.Arch arch, String suite, Set<String> packages) imp
   private String digest() {
     StringBuilder input = new StringBuilder();
     input.append(DebianBuilt.VERSION).append(' ').append(this);
-    DebianBuilt.FILES.forEach(file -> input.append(RecipeFiles.text(file)));
+    DebianBuilt.FILES.forEach(file -> input.append(RoleFiles.bundled("image/" + file)));
     try {
       if (Files.isDirectory(APT)) {
         try (Stream<Path> files = Files.walk(APT, 2)) {

@@ -15,9 +15,9 @@ import lib.Plan;
 import lib.Problem;
 import lib.Terminal;
 import lib.cluster.ImageSource;
-import lib.host.Tool;
 import lib.qemu.Image;
 import lib.qemu.QemuImg;
+import lib.tools.Tool;
 
 /**
  * Gets a base image from the web.
@@ -47,7 +47,8 @@ public record ImageDownload(String name, URI url, String sha256) implements Imag
   private static String published(URI url) {
     URI sums = url.resolve("SHA256SUMS");
     String file = url.getPath().replaceFirst(".*/", "");
-    return Download.text(sums, PATIENCE)
+    return new Curl(sums, PATIENCE)
+        .text()
         .lines()
         .map(line -> line.split("[ *]+"))
         .filter(words -> words.length == 2 && words[1].equals(file))
@@ -69,14 +70,14 @@ public record ImageDownload(String name, URI url, String sha256) implements Imag
 
   @Override
   public List<Tool> tools() {
-    return List.of(Tool.QEMU_IMG);
+    return List.of(Tool.CURL, Tool.QEMU_IMG);
   }
 
   @Override
   public void make(Path work, Terminal terminal, boolean yes) {
     Path part = part(work);
     terminal.line("getting %s", url);
-    new Download(url, sha256, part, PATIENCE).run(terminal);
+    new Curl(url, PATIENCE).fetch(part, sha256, work.resolve("errors"), terminal);
     QemuImg image = inspect(part);
     try {
       if (image.format().equals("qcow2")) {
@@ -110,7 +111,7 @@ public record ImageDownload(String name, URI url, String sha256) implements Imag
    * @throws Problem if that can't be told
    */
   public boolean isGone() {
-    return Download.isGone(url, PATIENCE);
+    return new Curl(url, PATIENCE).isGone();
   }
 
   /** Beside the folder of this run: a later run goes on with it. */
@@ -127,10 +128,7 @@ public record ImageDownload(String name, URI url, String sha256) implements Imag
     Path part = part(work);
     return List.of(
         Argv.of("mkdir", "-p", work.toString()).toShell(),
-        Argv.of("curl", "--fail", "--location", "--continue-at", "-")
-            .option("-o", part)
-            .add(url.toString())
-            .toShell(),
+        new Curl(url, PATIENCE).fetching(part).toShellLines(),
         "# its SHA-256 must be the one " + digest,
         Argv.of("mv", part.toString(), work.resolve(Image.DISK).toString()).toShell());
   }

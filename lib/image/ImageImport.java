@@ -13,10 +13,10 @@ import lib.Argv;
 import lib.Commands;
 import lib.Problem;
 import lib.Terminal;
-import lib.host.Tool;
 import lib.qemu.Digest;
 import lib.qemu.Image;
 import lib.qemu.QemuImg;
+import lib.tools.Tool;
 
 /**
  * Copies an image file of this machine into the store: what happens to the file later does not harm

@@ -4,9 +4,9 @@ import java.nio.file.Path;
 import java.util.List;
 import lib.Problem;
 import lib.Terminal;
-import lib.host.Tool;
 import lib.qemu.Image;
 import lib.qemu.QemuImg;
+import lib.tools.Tool;
 
 /** One way to make a base image; {@link ImageStore} keeps what it makes. */
 public interface ImageMaker {

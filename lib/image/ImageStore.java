@@ -31,7 +31,6 @@ import lib.Problem;
 import lib.Terminal;
 import lib.Visible;
 import lib.cluster.Host;
-import lib.host.Preflight;
 import lib.qemu.BaseImage;
 import lib.qemu.Basis;
 import lib.qemu.Digest;
@@ -39,6 +38,7 @@ import lib.qemu.Image;
 import lib.state.CacheFolder;
 import lib.state.Layout;
 import lib.state.Marker;
+import lib.tools.Preflight;
 import lib.vm.Abandoned;
 
 /**

@@ -14,12 +14,13 @@ import lib.cluster.Host;
 import lib.cluster.ImageSource;
 import lib.cluster.Role;
 import lib.host.Probe;
-import lib.host.Tool;
 import lib.qemu.BaseImage;
 import lib.qemu.Basis;
 import lib.qemu.Image;
 import lib.seed.RoleFiles;
 import lib.state.Options;
+import lib.tools.Preflight;
+import lib.tools.Tool;
 
 /**
  * Decides on the base image of a cluster: the one that its disks are based on already, else the
@@ -258,6 +259,7 @@ public final class Images {
       boolean there = store.find(download.key()).isPresent();
       try {
         if (!there && !options.dryRun()) {
+          Preflight.tools(terminal, options.yes(), download.tools());
           if (places.size() > 1 && download.isGone()) {
             problems.add(
                 new Problem(

@@ -1,6 +1,6 @@
 //SOURCES Bake.java
+//SOURCES Curl.java
 //SOURCES DebianBuilt.java
-//SOURCES Download.java
 //SOURCES ImageBuild.java
 //SOURCES ImageDownload.java
 //SOURCES ImageImport.java
@@ -8,7 +8,6 @@
 //SOURCES ImageOptions.java
 //SOURCES ImageStore.java
 //SOURCES Images.java
-//SOURCES WebProxy.java
 //FILES image/after.sh=after.sh
 //FILES image/bake.sh=bake.sh
 //FILES image/before.sh=before.sh

@@ -1,7 +1,6 @@
 //SOURCES BaseImage.java
 //SOURCES Basis.java
 //SOURCES Boot.java
-//SOURCES ConsoleLog.java
 //SOURCES Digest.java
 //SOURCES Disk.java
 //SOURCES Image.java

@@ -11,6 +11,9 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
+import java.util.function.Predicate;
+import java.util.function.Supplier;
+import java.util.function.UnaryOperator;
 import lib.Problem;
 import lib.Terminal;
 import lib.Wait;
@@ -18,7 +21,6 @@ import lib.cluster.Cluster;
 import lib.cluster.Host;
 import lib.cluster.Node;
 import lib.state.Layout;
-import lib.tmux.VmSession;
 import lib.vm.Suspension;
 import lib.vm.Vm;
 
@@ -28,9 +30,15 @@ import lib.vm.Vm;
  *
  * @param places how many may boot at a time
  * @param start starts a node's QEMU anew
+ * @param panes where it runs
  */
 public record Admission(
-    Cluster cluster, Layout layout, int places, Consumer<Node> start, Terminal terminal) {
+    Cluster cluster,
+    Layout layout,
+    int places,
+    Consumer<Node> start,
+    Panes panes,
+    Terminal terminal) {
   private static final Duration START = Duration.ofSeconds(10);
   private static final Duration END = Duration.ofSeconds(5);
 
@@ -49,10 +57,25 @@ public record Admission(
    * two at a time 330 s and 620.
    */
   public static Admission of(
-      Cluster cluster, Layout layout, Host host, Consumer<Node> start, Terminal terminal) {
+      Cluster cluster,
+      Layout layout,
+      Host host,
+      Consumer<Node> start,
+      Panes panes,
+      Terminal terminal) {
     int places = host.emulates() ? host.cores() : Integer.MAX_VALUE;
-    return new Admission(cluster, layout, places, start, terminal);
+    return new Admission(cluster, layout, places, start, panes, terminal);
   }
+
+  /**
+   * The panes in which the nodes' QEMUs run.
+   *
+   * @param hasEnded whether what ran in a node's pane has ended
+   * @param tail the last line in a node's pane that has ended: QEMU's words
+   * @param attach what a person types to see them
+   */
+  public record Panes(
+      Predicate<String> hasEnded, UnaryOperator<String> tail, Supplier<String> attach) {}
 
   /**
    * Nodes that can be started only after some work, which takes a place as a boot does.
@@ -112,13 +135,9 @@ public record Admission(
 
   /** What QEMU said at last, for the middle of a line. */
   private String pane(Node node) {
-    Wait.until(END, () -> session().hasEnded(node.name())); // tmux takes a moment to see it
-    String tail = session().tail(node.name());
+    Wait.until(END, () -> panes.hasEnded.test(node.name())); // tmux takes a moment to see it
+    String tail = panes.tail.apply(node.name());
     return tail.isEmpty() ? "" : " (" + tail + ")";
-  }
-
-  private VmSession session() {
-    return VmSession.of(cluster, layout, terminal);
   }
 
   private Vm vm(Node node) {
@@ -134,7 +153,7 @@ public record Admission(
     try {
       awaitStarted(node);
     } catch (Problem problem) {
-      if (!isFork(vm(node)) || !session().hasEnded(node.name())) {
+      if (!isFork(vm(node)) || !panes.hasEnded.test(node.name())) {
         throw problem;
       }
       startFromDisk(node);
@@ -153,7 +172,7 @@ public record Admission(
                 + node.name())
         : new Problem(
             node.name() + ": QEMU did not start" + pane(node),
-            "its pane shows why: " + session().attach());
+            "its pane shows why: " + panes.attach.get());
   }
 
   /** A saved state that QEMU does not take is kept; a template's memory can be done without. */

@@ -182,17 +182,11 @@ public record Readiness(
   }
 
   /**
-   * {@return how far the node is right now}
+   * {@return how far a node whose guest runs is right now}
    *
    * @throws Problem if it shows another host key or refuses the login
    */
   public Look now() {
-    if (!vm.alive()) {
-      return new Look(Stage.STOPPED);
-    }
-    if (vm.isQueued()) {
-      return new Look(Stage.QUEUED);
-    }
     return silent() ? new Look(Stage.BOOTING) : Turn.of(vm, this::asked);
   }
 

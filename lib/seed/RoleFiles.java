@@ -14,8 +14,8 @@ import lib.Yaml;
 import lib.cluster.Role;
 
 /**
- * The files {@code cloud-init/ROLE.yaml}: those beside the cluster file, else those that came with
- * the script.
+ * The files {@code cloud-init/ROLE.yaml}: those beside the cluster file, or else those that came
+ * with the script; and other files that came with it.
  */
 public final class RoleFiles {
   private RoleFiles() {}
@@ -45,17 +45,28 @@ public final class RoleFiles {
   private static String text(Path base, String name) {
     Path file = base.resolve(name);
     try {
-      if (Files.exists(file)) {
-        return Files.readString(file);
-      }
-      try (InputStream bundled = RoleFiles.class.getResourceAsStream("/" + name)) {
-        if (bundled != null) {
-          return new String(bundled.readAllBytes(), StandardCharsets.UTF_8);
-        }
-      }
-      throw new Problem("there is no " + file, "copy cloud-init/ beside the cluster file");
+      return Files.exists(file) ? Files.readString(file) : bundled(name);
     } catch (IOException e) {
       throw new Problem("cannot read " + file + ": " + e.getMessage(), "check its owner", e);
+    }
+  }
+
+  /**
+   * {@return the text of a file that came with the script}
+   *
+   * @param name such as {@code image/fork.py}; a room's {@code //FILES} lists it
+   * @throws Problem if it did not come along
+   */
+  public static String bundled(String name) {
+    try (InputStream file = RoleFiles.class.getResourceAsStream("/" + name)) {
+      if (file == null) {
+        throw new Problem(
+            name + " did not come with this script",
+            "copy the whole folder of each room, and cloud-init/");
+      }
+      return new String(file.readAllBytes(), StandardCharsets.UTF_8);
+    } catch (IOException e) {
+      throw new Problem("cannot read " + name, "run this again", e);
     }
   }
 }

@@ -82,7 +82,7 @@ public record Template(
             file,
             parent.image().packages(),
             List.of("systemd-run", "--no-block", "--unit", "kubenet-fork", "python3", PROGRAM),
-            Map.entry(PROGRAM, RecipeFiles.text("fork.py")));
+            Map.entry(PROGRAM, RoleFiles.bundled("image/fork.py")));
     return Map.of(
         "user-data",
         userData,

@@ -1,9 +1,7 @@
 //SOURCES CloudInit.java
-//SOURCES Identity.java
-//SOURCES Provision.java
-//SOURCES RecipeFiles.java
+//SOURCES ForkSeed.java
+//SOURCES NodeFiles.java
 //SOURCES RoleFiles.java
-//SOURCES SshConfig.java
 //SOURCES Template.java
 //SOURCES VirtualIp.java
 //FILES cloud-init/gateway.yaml=../../cloud-init/gateway.yaml

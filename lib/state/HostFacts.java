@@ -153,6 +153,19 @@ public record HostFacts(Host host, String accelerator, String qemu, String tried
     }
   }
 
+  /** {@return whether version {@code a} comes before {@code b}; both have three numbers} */
+  public static boolean older(String a, String b) {
+    String[] left = a.split("\\.");
+    String[] right = b.split("\\.");
+    for (int i = 0; i < 3; i++) {
+      int order = Integer.compare(Integer.parseInt(left[i]), Integer.parseInt(right[i]));
+      if (order != 0) {
+        return order < 0;
+      }
+    }
+    return false;
+  }
+
   /** What facts hold for: this boot of the machine, this QEMU, and whether KVM opens. */
   private static String now() {
     Path kvm = Path.of("/dev/kvm");

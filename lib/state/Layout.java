@@ -299,6 +299,11 @@ public record Layout(Path state, Path runtime) {
       return folder.resolve("seed");
     }
 
+    /** {@return the file of the seed that tells a fork who it is} */
+    public Path forkSeed() {
+      return seedFolder().resolve("kubenet.json");
+    }
+
     /** {@return its private SSH host key; {@code .pub} beside it} */
     public Path hostKey() {
       return folder.resolve("ssh_host_ed25519_key");

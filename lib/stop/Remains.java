@@ -12,9 +12,11 @@ import java.util.List;
 import java.util.Set;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
+import lib.Plan;
 import lib.Problem;
 import lib.cluster.Node;
-import lib.seed.Identity;
+import lib.qemu.Basis;
+import lib.state.ClusterRecord;
 import lib.state.Layout;
 import lib.state.Marker;
 import lib.vm.SavedState;
@@ -136,7 +138,8 @@ public record Remains(List<Path> paths, List<Path> strangers) {
             Stream.of(files.incoming(), files.taken(), files.suspended(), files.efiCode()),
             Stream.of(files.suspension()),
             Stream.of(files.hostKey(), files.hostKeyPublic(), seed, files.timeline()),
-            Stream.of("user-data", "meta-data", "network-config", Identity.FILE).map(seed::resolve))
+            Stream.of(files.forkSeed()),
+            Stream.of("user-data", "meta-data", "network-config").map(seed::resolve))
         .flatMap(ours -> ours)
         .anyMatch(whole::equals);
   }
@@ -156,7 +159,7 @@ public record Remains(List<Path> paths, List<Path> strangers) {
     try (Stream<Path> files = Files.walk(folder)) {
       return files.sorted(Comparator.reverseOrder()).toList();
     } catch (IOException e) {
-      throw failed("look into", folder, e);
+      throw Problem.cannot("look into", folder, e);
     }
   }
 
@@ -164,6 +167,34 @@ public record Remains(List<Path> paths, List<Path> strangers) {
   public List<Path> summary() {
     Set<Path> all = new HashSet<>(paths);
     return paths.stream().filter(path -> !all.contains(path.getParent())).toList();
+  }
+
+  /** {@return what is about to go, and what stays, a line each} */
+  public List<String> announced() {
+    List<String> lines = new ArrayList<>();
+    summary().forEach(path -> lines.add("will remove " + path));
+    strangers.forEach(path -> lines.add("will leave %s: kubenet did not make it".formatted(path)));
+    return lines;
+  }
+
+  /**
+   * Removes the paths, what says that nodes exist, and the marks beside their images.
+   *
+   * @param nodes those whose remains these are
+   * @param shared whether what all nodes share is among them
+   * @return what was done, a line each
+   */
+  public List<String> removeFor(Layout layout, List<Node> nodes, boolean shared) {
+    List<Path> marks = shared ? new Basis(layout).marks() : List.of();
+    remove();
+    marks.forEach(mark -> new Plan.Remove(mark).run()); // prune may take the images from now on
+    if (Files.exists(layout.record())) {
+      ClusterRecord.remove(layout, nodes);
+    }
+    List<String> lines = new ArrayList<>();
+    lines.add("removed %d files and folders".formatted(paths.size()));
+    strangers.forEach(path -> lines.add("left %s: kubenet did not make it".formatted(path)));
+    return lines;
   }
 
   /** Removes the paths; a folder into which somebody has just put a file stays. */
@@ -174,13 +205,8 @@ public record Remains(List<Path> paths, List<Path> strangers) {
       } catch (DirectoryNotEmptyException e) {
         // as the next look will say
       } catch (IOException e) {
-        throw failed("remove", path, e);
+        throw Problem.cannot("remove", path, e);
       }
     }
-  }
-
-  private static Problem failed(String what, Path path, IOException cause) {
-    return new Problem(
-        "cannot " + what + " " + path + ": " + cause.getMessage(), "check its owner", cause);
   }
 }

@@ -2,7 +2,9 @@ package lib.stop;
 
 import java.io.IOException;
 import java.time.Duration;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.function.Function;
 import lib.Each;
@@ -194,16 +196,14 @@ public record Shutdown(Cluster cluster, Layout layout, Terminal terminal) {
   }
 
   private static String force(Vm vm) {
-    if (tell(vm::quit) && Wait.until(QUIT, () -> !vm.alive())) {
-      return "quit";
-    }
-    vm.terminate();
-    if (Wait.until(QUIT, () -> !vm.alive())) {
-      return "terminated";
-    }
-    vm.kill();
-    if (Wait.until(QUIT, () -> !vm.alive())) {
-      return "killed";
+    Map<String, Runnable> ways = new LinkedHashMap<>();
+    ways.put("quit", vm::quit);
+    ways.put("terminated", vm::terminate);
+    ways.put("killed", vm::kill);
+    for (Map.Entry<String, Runnable> way : ways.entrySet()) {
+      if (tell(way.getValue()) && Wait.until(QUIT, () -> !vm.alive())) {
+        return way.getKey();
+      }
     }
     throw new Problem(
         "%s: QEMU does not end, process %d"

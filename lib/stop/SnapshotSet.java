@@ -116,6 +116,17 @@ public record SnapshotSet(Layout layout, String name) {
         .toList();
   }
 
+  /** {@return a line for each snapshot that can't be restored without one of these nodes} */
+  public static List<String> lost(List<Node> nodes, Layout layout) {
+    List<String> lines = new ArrayList<>();
+    for (Node node : nodes) {
+      for (String set : with(node, layout)) {
+        lines.add("snapshot %s can't be restored without %s".formatted(set, node.name()));
+      }
+    }
+    return lines;
+  }
+
   /**
    * Looks whether the set can be made.
    *
@@ -180,7 +191,7 @@ public record SnapshotSet(Layout layout, String name) {
           ? Optional.of(new SnapshotSet(layout, Files.readString(layout.restoring()).strip()))
           : Optional.empty();
     } catch (IOException e) {
-      throw failed("read", layout.restoring(), e);
+      throw Problem.cannot("read", layout.restoring(), e);
     }
   }
 
@@ -272,7 +283,7 @@ public record SnapshotSet(Layout layout, String name) {
     try {
       return Files.readAllLines(list());
     } catch (IOException e) {
-      throw failed("read", list(), e);
+      throw Problem.cannot("read", list(), e);
     }
   }
 
@@ -368,12 +379,7 @@ public record SnapshotSet(Layout layout, String name) {
       Files.deleteIfExists(to);
       Files.createLink(to, from);
     } catch (IOException e) {
-      throw failed("link " + from + " to", to, e);
+      throw Problem.cannot("link " + from + " to", to, e);
     }
-  }
-
-  private static Problem failed(String what, Path path, IOException cause) {
-    return new Problem(
-        "cannot " + what + " " + path + ": " + cause.getMessage(), "check its owner", cause);
   }
 }

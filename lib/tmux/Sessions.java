@@ -41,7 +41,7 @@ public record Sessions(String owner, Path state, Optional<Path> socket) {
    * @throws Problem if the session is another cluster's
    */
   public List<Tmux.Found> panes(String session) {
-    String said = run(Tmux.owner(session)).out().strip();
+    String said = owner(session);
     if (!said.isEmpty() && !isOurs(said)) {
       throw new Problem(
           "tmux session %s belongs to the cluster in %s"
@@ -50,6 +50,11 @@ public record Sessions(String owner, Path state, Optional<Path> socket) {
     }
     Commands.Result result = run(Tmux.listPanes(session));
     return result.succeeded() ? Tmux.panes(result.out()) : List.of();
+  }
+
+  /** The lines that tell whose a session is; empty if it is a person's, or is not there. */
+  private String owner(String session) {
+    return run(Tmux.owner(session)).out().strip();
   }
 
   private boolean isOurs(String said) {
@@ -94,7 +99,7 @@ public record Sessions(String owner, Path state, Optional<Path> socket) {
   private void make(Tmux.Session session, Tmux.Window first, Consumer<String> says) {
     String name = session.name();
     if (run(Tmux.listPanes(name)).succeeded()) {
-      if (!run(Tmux.owner(name)).out().isBlank()) {
+      if (!owner(name).isEmpty()) {
         run(Tmux.newWindow(name, first, true)).orProblem();
         return;
       }
@@ -128,7 +133,7 @@ public record Sessions(String owner, Path state, Optional<Path> socket) {
 
   /** {@return whether a session is there, and another cluster's, as to a copy of a state folder} */
   public boolean isOthers(String session) {
-    String said = run(Tmux.owner(session)).out().strip();
+    String said = owner(session);
     return !said.isEmpty() && !isOurs(said);
   }
 
@@ -141,7 +146,7 @@ public record Sessions(String owner, Path state, Optional<Path> socket) {
 
   /** Ends a session, if it is there; all that runs in it ends. */
   public void end(String session) {
-    if (!panes(session).isEmpty() || !run(Tmux.owner(session)).out().isBlank()) {
+    if (!panes(session).isEmpty() || !owner(session).isEmpty()) {
       run(Tmux.killSession(session)).orProblem();
     }
   }

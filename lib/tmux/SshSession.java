@@ -9,8 +9,8 @@ import lib.Terminal;
 import lib.cluster.Cluster;
 import lib.cluster.Node;
 import lib.cluster.Role;
-import lib.seed.SshConfig;
 import lib.state.Layout;
+import lib.state.SshConfig;
 
 /**
  * The tmux session {@code NAME-ssh}: windows {@code gateway}, {@code control}, {@code worker} and

@@ -175,7 +175,7 @@ public final class Checks {
     } else if (host.os() == Host.Os.LINUX) {
       hint += ", or use `network: bridge` in cluster.yaml, for which 6.2.0 will do";
     }
-    if (!facts.qemu().isEmpty() && older(facts.qemu(), least)) {
+    if (!facts.qemu().isEmpty() && HostFacts.older(facts.qemu(), least)) {
       obstacle("QEMU " + facts.qemu() + " is too old, " + least + " is needed", hint);
     }
   }
@@ -398,18 +398,5 @@ public final class Checks {
     if (!obstacles.isEmpty()) {
       throw Problem.all(obstacles);
     }
-  }
-
-  /** {@return whether version {@code a} comes before {@code b}; both have three numbers} */
-  public static boolean older(String a, String b) {
-    String[] left = a.split("\\.");
-    String[] right = b.split("\\.");
-    for (int i = 0; i < 3; i++) {
-      int order = Integer.compare(Integer.parseInt(left[i]), Integer.parseInt(right[i]));
-      if (order != 0) {
-        return order < 0;
-      }
-    }
-    return false;
   }
 }

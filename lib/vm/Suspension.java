@@ -265,9 +265,16 @@ public record Suspension(Vm vm) {
         Files.delete(files.taken());
       }
     } catch (IOException e) {
-      throw new Problem(
-          "cannot read %s: %s".formatted(files.taken(), e.getMessage()), "check its owner", e);
+      throw Problem.cannot("read", files.taken(), e);
     }
+  }
+
+  /** {@return the nodes that are suspended, and do not run} */
+  public static List<Suspension> savedOf(List<Node> nodes, Layout layout) {
+    return nodes.stream()
+        .map(node -> of(node, layout))
+        .filter(suspension -> suspension.isSaved() && !suspension.vm.alive())
+        .toList();
   }
 
   /** {@return what is lost if the state is given up, for a reader} */

@@ -4,7 +4,7 @@
 import java.util.List;
 import java.util.Optional;
 import lib.cluster.ImageSource;
-import lib.seed.RecipeFiles;
+import lib.seed.RoleFiles;
 
 /**
  * The plain image. Its scripts take the place of debian-built's: of two files of one name JBang
@@ -15,7 +15,7 @@ final class PlainScripts {
 
   /** {@return what is built} */
   static ImageSource.Built source() {
-    if (!RecipeFiles.text("after.sh").startsWith("# The plain image's")) {
+    if (!RoleFiles.bundled("image/after.sh").startsWith("# The plain image's")) {
       throw new AssertionError("list PlainScripts.java last, or this builds debian-built");
     }
     return new ImageSource.Built(Optional.empty(), List.of());

@@ -11,9 +11,9 @@
 //SOURCES ../../lib/vm/package-info.java      // the life of one QEMU
 //SOURCES ../../lib/qemu/package-info.java    // QEMU commands as values
 //SOURCES ../../lib/seed/package-info.java    // a node's files
+//SOURCES ../../lib/tools/package-info.java   // programs and their packages
 //SOURCES ../../lib/host/package-info.java    // checks of this machine
 //SOURCES ../../lib/lan/package-info.java     // the switch between the nodes
-//SOURCES ../../lib/tmux/package-info.java    // windows and panes
 //SOURCES ../../lib/ready/package-info.java   // from power-on to ready
 //SOURCES ../../lib/image/package-info.java   // the base image
 //RUNTIME_OPTIONS -Xmx512m
@@ -48,7 +48,7 @@ import lib.qemu.BaseImage;
 import lib.qemu.Boot;
 import lib.ready.Readiness;
 import lib.ready.Stage;
-import lib.seed.Provision;
+import lib.seed.NodeFiles;
 import lib.seed.RoleFiles;
 import lib.state.HostFacts;
 import lib.state.Layout;
@@ -117,11 +117,11 @@ class Aarch64Bench implements Callable<Integer> {
     Cluster.BootChoice choice =
         way.equals("kernel") ? Cluster.BootChoice.KERNEL : Cluster.BootChoice.FIRMWARE;
     Boot boot = Boot.choose(choice, host, image.image());
-    Provision provision =
-        new Provision(
+    NodeFiles provision =
+        new NodeFiles(
             cluster, new HostFacts(host, "", "", "", true), layout, image.image(), boot, roles);
-    Provision.keys(cluster, layout).run();
-    Provision.ssh(cluster, cluster.nodes(), layout).run();
+    NodeFiles.keys(cluster, layout).run();
+    NodeFiles.ssh(cluster, cluster.nodes(), layout).run();
     provision.files(node, Optional.empty()).run();
     LanSwitch lan = new LanSwitch(layout.lan());
     Process wires = new ProcessBuilder(lan.command().toList()).start();

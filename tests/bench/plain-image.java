@@ -9,9 +9,10 @@
 //SOURCES ../../lib/vm/package-info.java      // the life of one QEMU
 //SOURCES ../../lib/qemu/package-info.java    // QEMU commands as values
 //SOURCES ../../lib/seed/package-info.java    // a node's files
+//SOURCES ../../lib/tools/package-info.java   // programs and their packages
 //SOURCES ../../lib/host/package-info.java    // checks of this machine
 //SOURCES ../../lib/image/package-info.java   // the base image
-//SOURCES PlainScripts.java                  // last: its files replace the room's
+//SOURCES PlainScripts.java                   // last: its files replace the room's
 //RUNTIME_OPTIONS -Xmx512m
 
 import java.util.Locale;

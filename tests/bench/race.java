@@ -395,7 +395,7 @@ class Race implements Callable<Integer> {
     for (Map.Entry<String, String> variable : environment.entrySet()) {
       command = command.add(variable.getKey() + "=" + variable.getValue());
     }
-    return Commands.run(command.add("bash", "-c", PRELUDE + line), limit, out -> {});
+    return Commands.run(command.add("bash", "-c", PRELUDE + line), limit);
   }
 
   /** The numbers behind a word at a line's start. */

@@ -1,4 +1,4 @@
-package lib.seed;
+package lib.state;
 
 import java.nio.file.Path;
 import java.util.List;
@@ -9,8 +9,6 @@ import lib.Problem;
 import lib.cluster.Cluster;
 import lib.cluster.Network;
 import lib.cluster.Node;
-import lib.state.Layout;
-import lib.state.SshKey;
 
 /**
  * The files by which OpenSSH reaches the nodes: {@code ssh_config} and {@code known_hosts}. Host

@@ -15,15 +15,15 @@ import lib.cluster.Node;
 import lib.state.SshKey;
 
 /**
- * What tells a node from the other nodes of its role, for {@code fork.py}, which makes that node of
- * a template without cloud-init. It is a file of the seed, beside those of cloud-init, which say
- * the same.
+ * The file of a node's seed that {@code fork.py} reads. That program turns a copy of a template
+ * into the node, without cloud-init. The file has what the nodes of a role do not share: name,
+ * keys, network and commands. The seed's other files tell cloud-init the same.
  */
-public final class Identity {
-  /** Its name in the seed. */
-  public static final String FILE = "kubenet.json";
-
-  /** Keys of a role's file whose work all its nodes share, or whose commands are kept apart. */
+public final class ForkSeed {
+  /**
+   * Keys of a role's file that its template can work off for all nodes; and the two keys of
+   * commands, which each node runs for itself.
+   */
   private static final List<String> SHARED =
       List.of(
           "locale",
@@ -42,7 +42,7 @@ public final class Identity {
           "bootcmd",
           "runcmd");
 
-  private Identity() {}
+  private ForkSeed() {}
 
   /** {@return the first key of a role's file that each node must do for itself; empty if none} */
   public static String ownWork(Yaml role) {

@@ -1,4 +1,4 @@
-package lib.host;
+package lib.tools;
 
 import java.time.Duration;
 import java.util.List;
@@ -11,7 +11,7 @@ import lib.Commands;
 import lib.Problem;
 import lib.Terminal;
 import lib.cluster.Host;
-import lib.vm.Checks;
+import lib.state.HostFacts;
 
 /**
  * The programs that a step needs; missing ones are named with the one command that installs all.
@@ -45,7 +45,7 @@ public final class Preflight {
    */
   public static void tmux(String said) {
     Matcher version = TMUX_VERSION.matcher(said);
-    if (version.find() && Checks.older(version.group(1) + ".0", TMUX + ".0")) {
+    if (version.find() && HostFacts.older(version.group(1) + ".0", TMUX + ".0")) {
       throw new Problem(
           said + " is too old, " + TMUX + " is needed",
           "upgrade tmux with the system's package manager");

@@ -26,7 +26,6 @@ import lib.cluster.Role;
 import lib.qemu.BaseImage;
 import lib.qemu.Basis;
 import lib.qemu.Boot;
-import lib.qemu.ConsoleLog;
 import lib.qemu.Disk;
 import lib.qemu.Image;
 import lib.qemu.Qemu;
@@ -36,6 +35,7 @@ import lib.state.HostFacts;
 import lib.state.Layout;
 import lib.state.Marker;
 import lib.state.Options;
+import lib.state.SshConfig;
 import lib.state.SshKey;
 import lib.state.StateFolder;
 import lib.vm.SavedState;
@@ -47,26 +47,34 @@ import lib.vm.Vm;
  *
  * @param roles the tree of {@code cloud-init/ROLE.yaml} for each role
  */
-public record Provision(
+public record NodeFiles(
     Cluster cluster,
     HostFacts facts,
     Layout layout,
     Image image,
     Boot boot,
     Map<Role, Yaml> roles) {
+  /** A console's log is cut when it has more bytes than this: a thousand ordinary boots. */
+  public static final long CONSOLE_MOST = 32L << 20;
+
+  /** The last bytes of it that are kept. */
+  public static final long CONSOLE_KEPT = 1L << 20;
+
+  /** The seconds between two looks at its size. */
+  public static final int CONSOLE_SECONDS = 10;
 
   /**
    * {@return what makes the files of a cluster's nodes; says how they boot}
    *
    * @throws Problem if a role's file is faulty, or the image can't be booted here as configured
    */
-  public static Provision of(
+  public static NodeFiles of(
       Options options, Cluster cluster, HostFacts facts, Image image, Terminal terminal) {
     Map<Role, Yaml> roles = RoleFiles.read(options.base());
     Boot boot = Boot.choose(cluster.boot(), facts.host(), image);
     String line = "boot         %s: %s".formatted(boot.word(), boot.reason());
     terminal.line((options.dryRun() ? "# " : "") + line);
-    return new Provision(cluster, facts, options.layout(), image, boot, roles);
+    return new NodeFiles(cluster, facts, options.layout(), image, boot, roles);
   }
 
   private Host host() {
@@ -127,7 +135,7 @@ public record Provision(
    */
   public Optional<Template> template(Node node, BaseImage base) {
     Yaml role = roles.get(node.role());
-    return Identity.ownWork(role).isEmpty()
+    return ForkSeed.ownWork(role).isEmpty()
         ? Optional.of(Template.of(base, cluster, node, role, facts, boot))
         : Optional.empty();
   }
@@ -198,7 +206,7 @@ public record Provision(
               .formatted(node.name(), node.size().diskGiB(), image.bytes() >> 20, image.name()),
           "give the role a larger `disk` in cluster.yaml");
     }
-    if (!Files.exists(files.disk())) { // what a disk that is gone would have gone on from
+    if (!hasDisk(node)) { // what a disk that is gone would have gone on from
       actions.add(new Plan.Remove(files.incoming()));
       if (Files.exists(files.suspended())) {
         actions.add(new Plan.Remove(files.suspended()));
@@ -225,47 +233,32 @@ public record Provision(
             .toList();
   }
 
-  /** The seed is made anew only if a file in it changes; a half-made one is not kept. */
+  /** The seed is made anew only if a file in it changes, or if it was not finished. */
   private List<Plan.Action> seed(Node node) {
     Layout.Files files = layout.node(node);
-    Map<Path, String> contents = new LinkedHashMap<>();
     Path folder = files.seedFolder();
+    Yaml role = roles.get(node.role());
+    String login = key(layout.identity()).publicKey();
+    SshKey hostKey = key(files.hostKey());
+    String instance = instance(node);
+    Path network = folder.resolve("network-config");
+    Map<Path, String> contents = new LinkedHashMap<>();
     contents.put(
         folder.resolve("user-data"),
-        CloudInit.userData(
-            cluster,
-            node,
-            roles.get(node.role()),
-            image.packages(),
-            key(layout.identity()).publicKey(),
-            key(files.hostKey())));
-    String instance = instance(node);
+        CloudInit.userData(cluster, node, role, image.packages(), login, hostKey));
     contents.put(folder.resolve("meta-data"), CloudInit.metaData(node, instance));
-    contents.put(folder.resolve("network-config"), CloudInit.networkConfig(cluster, node));
-    contents.put(
-        folder.resolve(Identity.FILE),
-        Identity.json(
-            cluster,
-            node,
-            instance,
-            roles.get(node.role()),
-            key(layout.identity()).publicKey(),
-            key(files.hostKey())));
-    Path network = folder.resolve("network-config");
-    if (Files.exists(files.disk())
-        && Files.exists(network)
-        && !holds(network, contents.get(network))) {
-      // cloud-init sets a network up once a disk
+    contents.put(network, CloudInit.networkConfig(cluster, node));
+    contents.put(files.forkSeed(), ForkSeed.json(cluster, node, instance, role, login, hostKey));
+    if (hasDisk(node) && Files.exists(network) && !holds(network, contents.get(network))) {
+      // cloud-init sets up a disk's network only once
       throw new Problem(
           node.name() + ": cluster.yaml gives it another address or network than its disk has",
           "make it anew with stop-all.java --destroy --only "
               + node.name()
               + ", or undo the change in cluster.yaml");
     }
-    boolean same =
-        Files.exists(files.seed())
-            && contents.entrySet().stream().allMatch(file -> holds(file.getKey(), file.getValue()));
-    if (same) {
+    if (Files.exists(files.seed())
+        && contents.entrySet().stream().allMatch(file -> holds(file.getKey(), file.getValue()))) {
       return List.of();
     }
     List<Plan.Action> actions = new ArrayList<>();
@@ -279,12 +272,11 @@ public record Provision(
   }
 
   /**
-   * A random id that is made with the disk and stays as long as that: another cluster name or
-   * another folder must not have cloud-init do its work twice on one disk.
+   * A random id. It is made with the disk and stays as long as the disk: cloud-init does its work
+   * again for another id, and must not do so because the cluster was renamed or moved.
    */
   private String instance(Node node) {
-    Layout.Files files = layout.node(node);
-    return Files.exists(files.disk())
+    return hasDisk(node)
         ? Vm.of(node, layout).instance().orElse(cluster.name() + "-" + node.name()) // as it was
         : node.name() + "-" + UUID.randomUUID().toString().substring(24);
   }
@@ -308,9 +300,40 @@ public record Provision(
     """
         .formatted(
             node.name(),
-            ConsoleLog.bound(files.console()),
+            boundConsole(files.console()),
             Argv.quote(files.incoming().getFileName().toString()),
             command(node).toShellLines());
+  }
+
+  /**
+   * {@return shell commands that keep a console's log small as long as the shell's process lives,
+   * which becomes QEMU's}
+   *
+   * <p>They hold nothing of the terminal. In tmux QEMU leads a session, and when it ends, they end
+   * at once; elsewhere they notice at their next look. QEMU opens the log with O_APPEND, so it can
+   * be cut while QEMU writes.
+   */
+  public static String boundConsole(Path log) {
+    return """
+    # a guest may print for ever: from %d MiB on, only the console's last %d MiB stays
+    log=%s part=%s
+    while sleep %d && kill -0 $$; do
+      if [ -f "$log" ] && [ "$(wc -c < "$log")" -gt %d ]; then
+        tail -c %d "$log" > "$part"
+        : > "$log"
+        cat "$part" >> "$log"
+        rm -f "$part"
+      fi
+    done < /dev/null > /dev/null 2>&1 &
+    """
+        .formatted(
+            CONSOLE_MOST >> 20,
+            CONSOLE_KEPT >> 20,
+            Argv.quote(log.toString()),
+            Argv.quote(log.resolveSibling(".part." + log.getFileName()).toString()),
+            CONSOLE_SECONDS,
+            CONSOLE_MOST,
+            CONSOLE_KEPT);
   }
 
   private static SshKey key(Path file) {

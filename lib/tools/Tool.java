@@ -1,4 +1,4 @@
-package lib.host;
+package lib.tools;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -23,6 +23,7 @@ import lib.cluster.Host;
 public record Tool(String program, String apt, String dnf, String pacman, String brew) {
   public static final Tool QEMU_IMG =
       new Tool("qemu-img", "qemu-utils", "qemu-img", "qemu-img", "qemu");
+  public static final Tool CURL = new Tool("curl", "curl", "curl", "curl", "");
   public static final Tool TMUX = same("tmux");
   public static final Tool SSH =
       new Tool("ssh", "openssh-client", "openssh-clients", "openssh", "");
