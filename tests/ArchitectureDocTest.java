@@ -51,7 +51,7 @@ class ArchitectureDocTest {
           new Joint(
               "template",
               List.of(cached(Template.store().resolve("KEY"))),
-              "templates\\.make",
+              "templates\\.(make|attempt)",
               "flatMap\\(Template::found"),
           new Joint(
               "keys",

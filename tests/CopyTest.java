@@ -3,6 +3,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -15,8 +16,10 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** A script can be taken elsewhere with the files that its header names, and nothing else. */
+/** A script can be taken into another project with the folders that its header names. */
 class CopyTest {
+  private static final String ROOM = "/package-info.java";
+
   @TempDir private static Path folder;
   private static Map<String, Copy> copies;
 
@@ -33,7 +36,9 @@ class CopyTest {
 
   private static Copy copy(String script) {
     Path home = folder.resolve("a copy of " + script);
-    copy(script + ".java", home);
+    strangersProject(home);
+    String lines = String.join("\n", commands(script, "'" + home + "'"));
+    CommandResult.command("sh", "-euc", lines).run().succeeded().quiet();
     return new Copy(
         jbang(home, script, "--help"),
         jbang(home, script, CommandResult.arguments(script, "--dry-run")),
@@ -44,32 +49,73 @@ class CopyTest {
     String[] words =
         Stream.concat(Stream.of(CommandResult.wrapper(), script + ".java"), Stream.of(arguments))
             .toArray(String[]::new);
-    return CommandResult.command(words)
-        .in(home)
-        .with("KUBENET_CACHE", folder.resolve("cache"))
-        .run();
+    return CommandResult.command(words).in(home).with("KUBENET_CACHE", home.resolve("cache")).run();
   }
 
-  /** Copies a file of the project and what its header names. */
-  private static void copy(String name, Path home) {
-    Path source = Project.root().resolve(name);
-    Path target = home.resolve(name);
+  /** A project that has a folder and a package {@code lib}, and a room in it. */
+  private static void strangersProject(Path home) {
+    write(
+        home.resolve("hello.java"),
+        """
+        //JAVA 17+
+        //SOURCES lib/Words.java
+        //SOURCES lib/tool/package-info.java
+        class hello {
+          public static void main(String... arguments) {
+            System.out.println(lib.tool.Greeting.to(lib.Words.WORLD));
+          }
+        }
+        """);
+    write(
+        home.resolve("lib/Words.java"),
+        """
+        package lib;
+
+        public interface Words {
+          String WORLD = "world";
+        }
+        """);
+    write(home.resolve("lib/tool" + ROOM), "//SOURCES Greeting.java\npackage lib.tool;\n");
+    write(
+        home.resolve("lib/tool/Greeting.java"),
+        """
+        package lib.tool;
+
+        public interface Greeting {
+          static String to(String whom) {
+            return "hello, " + whom;
+          }
+        }
+        """);
+  }
+
+  private static void write(Path file, String text) {
     try {
-      if (Files.exists(target)) {
-        return;
-      }
-      Files.createDirectories(target.getParent());
-      Files.copy(source, target);
+      Files.createDirectories(file.getParent());
+      Files.writeString(file, text);
     } catch (IOException e) {
-      throw new AssertionError("the header names " + name, e);
+      throw new UncheckedIOException(e);
     }
-    if (name.endsWith(".java")) {
-      Stream.concat(
-              CommandResult.header(source, "SOURCES").stream(),
-              CommandResult.header(source, "FILES").stream()
-                  .map(file -> file.replaceFirst(".*=", "")))
-          .forEach(file -> copy(Path.of(name).resolveSibling(file).normalize().toString(), home));
-    }
+  }
+
+  /** The commands of README's chapter, run in this project: the script, then the rooms it names. */
+  private static List<String> commands(String script, String target) {
+    List<String> sources =
+        CommandResult.header(Project.root().resolve(script + ".java"), "SOURCES");
+    String scripts =
+        Stream.concat(
+                Stream.of(script + ".java"),
+                sources.stream().filter(source -> !source.endsWith(ROOM)))
+            .collect(Collectors.joining(" "));
+    String rooms =
+        sources.stream()
+            .filter(source -> source.endsWith(ROOM) && !source.equals("lib" + ROOM))
+            .map(source -> source.replace(ROOM, ""))
+            .collect(Collectors.joining(" "));
+    return List.of(
+        "cp -r jbang %s cloud-init %s/".formatted(scripts, target),
+        "mkdir -p %1$s/lib && cp lib/*.java %1$s/lib/".formatted(target),
+        "cp -r %s %s/lib/".formatted(rooms, target));
   }
 
   private static String script(JsonNode alias) {
@@ -95,6 +141,23 @@ class CopyTest {
       copy.dryRun().prints("worker2");
     }
     assertThat(copy.home().resolve(".kubenet")).doesNotExist();
+    assertThat(copy.home().resolve("cache")).doesNotExist();
+  }
+
+  @Test
+  void theProjectThatItIsCopiedToStillRuns() {
+    Path home = copies.get("setup").home();
+    CommandResult hello =
+        CommandResult.command(CommandResult.wrapper(), "hello.java").in(home).run();
+    assertThat(hello.succeeded().quiet().out()).isEqualTo("hello, world\n");
+  }
+
+  @Test
+  void readmeHasTheseCommands() throws IOException {
+    String readme = Files.readString(Project.root().resolve("README.md"));
+    for (String command : commands("launch-vm", "../mine")) {
+      assertThat(readme).contains("$ " + command + "\n");
+    }
   }
 
   @Test

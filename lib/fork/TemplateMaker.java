@@ -17,7 +17,6 @@ import lib.Problem;
 import lib.Terminal;
 import lib.Visible;
 import lib.Wait;
-import lib.tools.Tool;
 import lib.image.ImageMaker;
 import lib.image.Throwaway;
 import lib.qemu.BaseImage;

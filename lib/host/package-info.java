@@ -2,5 +2,5 @@
 //SOURCES Probe.java
 //SOURCES Trial.java
 
-/** What this machine can do: its accelerator, found by trial, its firmware and its programs. */
+/** What this machine can do: its accelerator, found by trial, and its firmware. */
 package lib.host;

@@ -1,6 +1,5 @@
 //DEPS com.fasterxml.jackson.dataformat:jackson-dataformat-yaml:2.21.8
 package lib.image;
-import lib.tools.Tool;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
@@ -37,6 +36,7 @@ import lib.qemu.Image;
 import lib.qemu.Qemu;
 import lib.qemu.QemuImg;
 import lib.seed.RoleFiles;
+import lib.tools.Tool;
 
 /**
  * Installs packages into a base image once, in one throwaway VM, and makes a new base image of the

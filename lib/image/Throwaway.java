@@ -10,11 +10,11 @@ import java.util.Map;
 import lib.Argv;
 import lib.Plan;
 import lib.cluster.Host;
-import lib.tools.Tool;
 import lib.qemu.Boot;
 import lib.qemu.Disk;
 import lib.seed.NodeFiles;
 import lib.state.Layout;
+import lib.tools.Tool;
 
 /**
  * A VM that runs once in the folder of an image that is being made. What it leaves there becomes a

@@ -9,11 +9,11 @@
 //SOURCES ImageStore.java
 //SOURCES Images.java
 //SOURCES Throwaway.java
-//FILES image/after.sh=../../image/after.sh
-//FILES image/bake.sh=../../image/bake.sh
-//FILES image/before.sh=../../image/before.sh
-//FILES image/boot.sh=../../image/boot.sh
-//FILES image/grub.cfg=../../image/grub.cfg
+//FILES image/after.sh=after.sh
+//FILES image/bake.sh=bake.sh
+//FILES image/before.sh=before.sh
+//FILES image/boot.sh=boot.sh
+//FILES image/grub.cfg=grub.cfg
 
 /** The base image: choosing it, getting or making it, and keeping it. */
 package lib.image;

@@ -34,7 +34,7 @@ public final class CloudInit {
           "chpasswd",
           "password");
 
-  /** The hostname of a template, before it is a node; {@code image/fork.py} knows it, too. */
+  /** The hostname of a template, before it is a node; {@code fork.py} knows it, too. */
   private static final String TEMPLATE = "kubenet-template";
 
   private CloudInit() {}

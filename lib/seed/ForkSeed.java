@@ -15,9 +15,9 @@ import lib.cluster.Node;
 import lib.state.SshKey;
 
 /**
- * The file of a node's seed that {@code image/fork.py} reads. That program turns a copy of a
- * template into the node, without cloud-init. The file has what the nodes of a role do not share:
- * name, keys, network and commands. The seed's other files tell cloud-init the same.
+ * The file of a node's seed that {@code fork.py} reads. That program turns a copy of a template
+ * into the node, without cloud-init. The file has what the nodes of a role do not share: name,
+ * keys, network and commands. The seed's other files tell cloud-init the same.
  */
 public final class ForkSeed {
   /**

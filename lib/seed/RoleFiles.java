@@ -62,7 +62,7 @@ public final class RoleFiles {
       if (file == null) {
         throw new Problem(
             name + " did not come with this script",
-            "add it to the header: //FILES %1$s=%1$s".formatted(name));
+            "copy the whole folder of each room, and cloud-init/");
       }
       return new String(file.readAllBytes(), StandardCharsets.UTF_8);
     } catch (IOException e) {

@@ -25,7 +25,7 @@ import lib.state.Layout;
  * What a template is made of: a VM that is booted once for all nodes of a role and saved, with its
  * memory, when cloud-init has done the role's work. A node forked from it is an overlay of its disk
  * and a private view of its memory, of which the host holds each page that no node has changed only
- * once. In the guest {@code image/fork.py} prepares for that, and makes the node of it.
+ * once. In the guest {@code fork.py} prepares for that, and makes the node of it.
  *
  * <p>A <em>held boot</em> is described in the same way: a boot that was saved just before
  * cloud-init. Up to there it is the same for all roles of one size, and their templates go on from
@@ -94,7 +94,7 @@ public record Template(
 
   /**
    * {@return the held boot that it can go on from; nothing if its image has no {@code hold-boot}
-   * ({@code image/after.sh}), or boots by a loader, which is told no command line}
+   * ({@code lib/image/after.sh}), or boots by a loader, which is told no command line}
    */
   public Optional<Template> heldBoot() {
     if (!(boot instanceof Boot.ByKernel direct)

@@ -9,7 +9,7 @@
 //SOURCES StateFolder.java
 
 /**
- * Where a cluster is kept: its folders, its keys, the record of what was launched, the facts about
- * this machine, and the options that name them.
+ * Where a cluster is kept: its folders, its keys and SSH configuration, the record of what was
+ * launched, the facts about this machine, and the options that name them.
  */
 package lib.state;

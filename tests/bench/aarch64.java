@@ -16,11 +16,6 @@
 //SOURCES ../../lib/lan/package-info.java     // the switch between the nodes
 //SOURCES ../../lib/ready/package-info.java   // from power-on to ready
 //SOURCES ../../lib/image/package-info.java   // the base image
-//FILES image/after.sh=../../image/after.sh
-//FILES image/bake.sh=../../image/bake.sh
-//FILES image/before.sh=../../image/before.sh
-//FILES image/boot.sh=../../image/boot.sh
-//FILES image/grub.cfg=../../image/grub.cfg
 //RUNTIME_OPTIONS -Xmx512m
 
 import java.io.IOException;

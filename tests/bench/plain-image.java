@@ -3,6 +3,7 @@
 //DESCRIPTION Example: ./jbang tests/bench/plain-image.java
 //JAVA 17+
 //MAIN PlainImage
+//SOURCES PlainScripts.java                   // last: its files replace the room's
 //SOURCES ../../lib/package-info.java         // what any script could use
 //SOURCES ../../lib/cluster/package-info.java // nodes, networks, cluster.yaml
 //SOURCES ../../lib/state/package-info.java   // the folders, and what they hold
@@ -12,19 +13,12 @@
 //SOURCES ../../lib/tools/package-info.java   // programs and their packages
 //SOURCES ../../lib/host/package-info.java    // checks of this machine
 //SOURCES ../../lib/image/package-info.java   // the base image
-//FILES image/before.sh=plain/before.sh
-//FILES image/after.sh=plain/after.sh
-//FILES image/boot.sh=../../image/boot.sh
-//FILES image/grub.cfg=../../image/grub.cfg
 //RUNTIME_OPTIONS -Xmx512m
 
-import java.util.List;
 import java.util.Locale;
-import java.util.Optional;
 import java.util.Set;
 import lib.Terminal;
 import lib.cluster.Host;
-import lib.cluster.ImageSource;
 import lib.image.ImageBuild;
 import lib.image.ImageStore;
 
@@ -33,8 +27,7 @@ class PlainImage {
   public static void main(String... arguments) {
     Locale.setDefault(Locale.ROOT);
     Host.Arch arch = Host.Arch.current();
-    ImageSource.Built source = new ImageSource.Built(Optional.empty(), List.of());
-    ImageBuild build = ImageBuild.of(arch, source, Set.of());
+    ImageBuild build = ImageBuild.of(arch, PlainScripts.source(), Set.of());
     Terminal terminal = Terminal.plain(System.err);
     ImageStore store = ImageStore.ofUser();
     System.out.println(

@@ -1,4 +1,4 @@
-# The plain image's part of image/after.sh: what a cloud image has, nothing made faster.
+# The plain image's part of lib/image/after.sh: what a cloud image has, nothing made faster.
 set -eu
 systemctl enable systemd-networkd.service systemd-resolved.service ssh.service 2> /dev/null
 for unit in rpcbind.service rpcbind.socket nfs-client.target ldirectord.service ipvsadm.service; do
