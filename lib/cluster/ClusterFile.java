@@ -94,7 +94,7 @@ public final class ClusterFile {
             fields.text(keys.get("boot"), "boot", standard.boot(), ClusterFile::boot),
             fields.text(keys.get("network"), "network", standard.network(), Network::parse),
             fields.text(keys.get("user"), "user", standard.user(), ClusterFile::user),
-            new ImageEntries(fields).read(keys.get("images"), standard.images()),
+            ImageSource.read(fields, keys.get("images"), standard.images()),
             fields.number(keys.get("sshPorts"), "sshPorts", standard.sshPorts(), 1024, 65535),
             roles(keys.get("roles"), standard.groups()));
     if (faults.size() == before) {

@@ -2,7 +2,6 @@
 //SOURCES ClusterFile.java
 //SOURCES Firmware.java
 //SOURCES Host.java
-//SOURCES ImageEntries.java
 //SOURCES ImageSource.java
 //SOURCES Network.java
 //SOURCES Node.java

@@ -17,13 +17,11 @@ import lib.Problem;
 import lib.Terminal;
 import lib.Visible;
 import lib.Wait;
-import lib.cluster.Host;
-import lib.image.Bake;
 import lib.image.ImageMaker;
+import lib.image.Throwaway;
 import lib.qemu.BaseImage;
 import lib.qemu.Disk;
 import lib.qemu.Image;
-import lib.seed.NodeFiles;
 import lib.seed.Template;
 import lib.state.Layout;
 import lib.tools.Tool;
@@ -60,8 +58,7 @@ public record TemplateMaker(Template template, Optional<BaseImage> held) impleme
 
   @Override
   public List<Tool> tools() {
-    Host host = template.host();
-    return List.of(Tool.qemu(host.arch()), Tool.isoMaker(host.os()), Tool.QEMU_IMG);
+    return Throwaway.tools(template.host());
   }
 
   @Override
@@ -83,42 +80,23 @@ public record TemplateMaker(Template template, Optional<BaseImage> held) impleme
   @Override
   public List<String> describe(Path work) {
     List<String> lines = new ArrayList<>(List.of("# makes the " + name()));
-    lines.addAll(prepare(work).toShell());
-    lines.add(template.qemu(files(work), work.resolve(Image.MEMORY)).toShellLines());
+    Throwaway vm = vm(work);
+    lines.addAll(vm.plan(disk(vm)).toShell());
+    lines.add(template.qemu(vm.files(), work.resolve(Image.MEMORY)).toShellLines());
     return lines;
   }
 
-  private static Layout.Files files(Path work) {
-    return new Layout.Files(work.resolve("vm"), Layout.of(work).runtime().resolve("template.qmp"));
+  private Throwaway vm(Path work) {
+    return new Throwaway("template", work, template.host(), template.boot(), template.seed());
   }
 
-  /** The files of a VM; of a boot that was held, its disk is a copy. */
-  private Plan prepare(Path work) {
-    Layout.Files files = files(work);
-    List<Plan.Action> actions = new ArrayList<>();
-    actions.add(new Plan.Folder(files.folder()));
-    actions.add(new Plan.Folder(files.seedFolder()));
-    template
-        .seed()
-        .forEach(
-            (name, text) ->
-                actions.add(new Plan.Write(files.seedFolder().resolve(name), text, false)));
-    actions.add(
-        new Plan.Make(
-            files.seed(),
-            iso -> Disk.seed(template.host().os(), files.seedFolder(), iso),
-            true,
-            Disk.SEED_BYTES));
-    if (held.isPresent()) {
-      actions.add(Plan.Make.copy(held.get().disk(), files.disk(), 0));
-    } else {
-      int gib = template.node().size().diskGiB();
-      actions.add(
-          new Plan.Make(
-              files.disk(), disk -> Disk.overlay(template.parent().image(), disk, gib), true));
-    }
-    actions.addAll(NodeFiles.copies(template.boot(), files));
-    return new Plan(actions);
+  /** Of a boot that was held, a copy. */
+  private Plan.Action disk(Throwaway vm) {
+    Path path = vm.files().disk();
+    int gib = template.node().size().diskGiB();
+    return held.isPresent()
+        ? Plan.Make.copy(held.get().disk(), path, 0)
+        : new Plan.Make(path, disk -> Disk.overlay(template.parent().image(), disk, gib), true);
   }
 
   /**
@@ -128,28 +106,25 @@ public record TemplateMaker(Template template, Optional<BaseImage> held) impleme
    */
   @Override
   public void make(Path work, Terminal terminal, boolean yes) {
-    Layout.Files files = files(work);
-    new Plan.Folder(Layout.of(work).runtime()).run();
-    prepare(work).run();
+    Throwaway vm = vm(work);
+    vm.prepare(disk(vm));
+    Layout.Files files = vm.files();
     Argv command = template.qemu(files, work.resolve(Image.MEMORY));
     if (held.isPresent()) {
       Image.Memory from = held.get().image().memory().orElseThrow();
       // by a program that keeps holes: most of it was never touched
       Argv copy = Argv.of("cp", from.memory().toString(), work.resolve(Image.MEMORY).toString());
-      Commands.run(copy, COPY, files.folder().resolve("errors")).orProblem();
+      Commands.run(copy, COPY, vm.errors()).orProblem();
       command = SavedState.incomingTo(from.devices(), command);
     }
-    Path errors = files.folder().resolve("errors");
-    Process process = Commands.start(command, errors);
+    Process process = Commands.start(command, vm.errors());
     try {
       if (held.isPresent()) {
-        Vm vm = new Vm(template.node(), files);
-        Wait.until(ANSWER, () -> vm.status().isPresent() || !process.isAlive());
-        resume(vm, errors);
+        resume(new Vm(template.node(), files), process, vm);
       }
-      String said = awaitWord(process, files);
+      String said = awaitWord(process, files.console());
       if (!said.startsWith(template.last())) {
-        throw failed(said.isEmpty() ? Commands.tail(errors, 3) : said, files);
+        throw failed(said.isEmpty() ? Commands.tail(vm.errors(), 3) : said, vm);
       }
       try (Qmp qmp = Qmp.connect(files.qmp(), ANSWER)) {
         // QEMU's user network has a state of its own, which a node's network may not take
@@ -163,9 +138,9 @@ public record TemplateMaker(Template template, Optional<BaseImage> held) impleme
       Files.move(files.disk(), work.resolve(Image.DISK));
       Files.setPosixFilePermissions(
           work.resolve(Image.MEMORY), PosixFilePermissions.fromString("rw-------"));
-      Commands.run(Argv.of("rm", "-r", Argv.word(files.folder()))).orProblem();
+      Commands.run(vm.removing()).orProblem();
     } catch (IOException e) {
-      throw failed(e.getMessage(), files);
+      throw failed(e.getMessage(), vm);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       throw new Problem("interrupted", "run the same again", e);
@@ -174,22 +149,23 @@ public record TemplateMaker(Template template, Optional<BaseImage> held) impleme
     }
   }
 
-  private void resume(Vm vm, Path errors) {
+  private void resume(Vm guest, Process process, Throwaway vm) {
+    Wait.until(ANSWER, () -> guest.status().isPresent() || !process.isAlive());
     try {
-      vm.resume();
+      guest.resume();
     } catch (Problem e) {
-      throw failed("its held boot can't go on: " + Commands.tail(errors, 3), vm.files());
+      throw failed("its held boot can't go on: " + Commands.tail(vm.errors(), 3), vm);
     }
   }
 
   /** What the guest says at last; empty if it does not. */
-  private String awaitWord(Process process, Layout.Files files) {
+  private String awaitWord(Process process, Path console) {
     Duration within = template.host().emulates() ? template.limit() : template.limit().dividedBy(5);
     return Wait.until(
             within,
             Duration.ofMillis(100),
             () -> {
-              Optional<String> said = said(files.console());
+              Optional<String> said = said(console);
               return said.isPresent() || process.isAlive() ? said : Optional.of("");
             })
         .orElse("nothing within %d s".formatted(within.toSeconds()));
@@ -203,9 +179,8 @@ public record TemplateMaker(Template template, Optional<BaseImage> held) impleme
         .findFirst();
   }
 
-  private Problem failed(String fact, Layout.Files files) {
-    Path console = Layout.cache().resolve("template-console.log");
-    Bake.keep(files.console(), console); // the folder goes
+  private Problem failed(String fact, Throwaway vm) {
+    Path console = vm.keepConsole(); // the folder goes
     return new Problem(
         "no %s: %s".formatted(name(), Visible.line(fact)),
         "its console is in " + console + "; --cold boots each node from the start");

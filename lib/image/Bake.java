@@ -8,7 +8,6 @@ import java.io.RandomAccessFile;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -36,9 +35,7 @@ import lib.qemu.Disk;
 import lib.qemu.Image;
 import lib.qemu.Qemu;
 import lib.qemu.QemuImg;
-import lib.seed.NodeFiles;
 import lib.seed.RoleFiles;
-import lib.state.Layout;
 import lib.tools.Tool;
 
 /**
@@ -126,7 +123,7 @@ public record Bake(BaseImage parent, Set<String> packages, Object apt, int gib, 
 
   @Override
   public List<Tool> tools() {
-    return List.of(Tool.qemu(host.arch()), Tool.isoMaker(host.os()), Tool.QEMU_IMG);
+    return Throwaway.tools(host);
   }
 
   @Override
@@ -139,65 +136,42 @@ public record Bake(BaseImage parent, Set<String> packages, Object apt, int gib, 
   public void make(Path work, Terminal terminal, boolean yes) {
     terminal.line("baking: one VM installs the packages, once for all nodes");
     parent.verify();
-    Layout.Files files = files(work);
-    Path console = Layout.cache().resolve("bake-console.log");
-    Path errors = files.folder().resolve("errors");
-    new Plan.Folder(Layout.of(work).runtime()).run();
+    Throwaway vm = vm(work);
     try {
-      prepare(work).run();
-      try (RandomAccessFile out = new RandomAccessFile(out(work).toFile(), "rw")) {
+      vm.prepare(disk(vm));
+      try (RandomAccessFile out = new RandomAccessFile(out(vm).toFile(), "rw")) {
         out.setLength(OUT_BYTES); // sparse
       }
       long start = System.nanoTime();
-      Commands.run(command(work), LIMIT, errors).orProblem();
+      try {
+        Commands.run(command(vm), LIMIT, vm.errors()).orProblem();
+      } finally {
+        vm.keepConsole(); // the folder goes
+      }
       terminal.line("  %-18s %4d s", "packages", (System.nanoTime() - start) / 1_000_000_000);
-      keep(files.console(), console);
-      take(work, console);
-      for (Argv command : afterwards(work)) {
+      take(vm);
+      for (Argv command : afterwards(vm)) {
         Commands.run(command, LIMIT, work.resolve("errors")).orProblem();
       }
     } catch (IOException e) {
       throw new Problem("cannot bake in " + work + ": " + e.getMessage(), "free some space", e);
-    } catch (Problem problem) {
-      keep(files.console(), console); // the folder goes
-      throw problem;
     }
   }
 
-  public static void keep(Path from, Path console) {
-    try {
-      Files.copy(from, console, StandardCopyOption.REPLACE_EXISTING);
-    } catch (IOException e) {
-      // QEMU has not come as far as that
-    }
+  private Throwaway vm(Path work) {
+    Map<String, String> seed = new LinkedHashMap<>();
+    seed.put("user-data", userData());
+    seed.put("meta-data", "instance-id: bake\n");
+    Boot boot = Boot.choose(Cluster.BootChoice.AUTO, host, parent.image());
+    return new Throwaway("bake", work, host, boot, seed);
   }
 
-  /** The VM's files, as those of a node are laid out. */
-  private static Layout.Files files(Path work) {
-    return new Layout.Files(work.resolve("vm"), Layout.of(work).runtime().resolve("bake.qmp"));
+  private Plan.Action disk(Throwaway vm) {
+    return new Plan.Make(vm.files().disk(), disk -> Disk.overlay(parent.image(), disk, gib), true);
   }
 
-  private static Path out(Path work) {
-    return files(work).folder().resolve("out.tar");
-  }
-
-  private Boot boot() {
-    return Boot.choose(Cluster.BootChoice.AUTO, host, parent.image());
-  }
-
-  private Plan prepare(Path work) {
-    Layout.Files files = files(work);
-    Path seed = files.seedFolder();
-    List<Plan.Action> actions = new ArrayList<>();
-    actions.add(new Plan.Folder(files.folder()));
-    actions.add(new Plan.Folder(seed));
-    actions.add(new Plan.Write(seed.resolve("user-data"), userData(), false));
-    actions.add(new Plan.Write(seed.resolve("meta-data"), "instance-id: bake\n", false));
-    actions.add(
-        new Plan.Make(files.seed(), iso -> Disk.seed(host.os(), seed, iso), true, Disk.SEED_BYTES));
-    actions.add(new Plan.Make(files.disk(), disk -> Disk.overlay(parent.image(), disk, gib), true));
-    actions.addAll(NodeFiles.copies(boot(), files));
-    return new Plan(actions);
+  private static Path out(Throwaway vm) {
+    return vm.files().folder().resolve("out.tar");
   }
 
   /** {@return what the VM's cloud-init is told} */
@@ -222,41 +196,39 @@ public record Bake(BaseImage parent, Set<String> packages, Object apt, int gib, 
     return "#cloud-config\n" + Yaml.write(tree);
   }
 
-  private Argv command(Path work) {
+  private Argv command(Throwaway vm) {
     Network.Nic wan = new Network.Nic("wan", Network.User.outside("wan"), "52:54:00:57:ff:ff");
-    Layout.Files files = files(work);
-    return Qemu.guest("kubenet-bake", SIZE, List.of(wan), host, boot(), files)
-        .then(Qemu.drive("kubenet-out", out(work)))
+    return Qemu.guest("kubenet-bake", SIZE, List.of(wan), host, vm.boot(), vm.files())
+        .then(Qemu.drive("kubenet-out", out(vm)))
         .add("-no-reboot");
   }
 
-  private List<Argv> afterwards(Path work) {
-    Layout.Files files = files(work);
+  private static List<Argv> afterwards(Throwaway vm) {
     return List.of(
-        QemuImg.convert("qcow2", files.disk(), work.resolve(Image.DISK)),
-        Argv.of("rm", "-r", Argv.word(files.folder())));
+        QemuImg.convert("qcow2", vm.files().disk(), vm.work().resolve(Image.DISK)), vm.removing());
   }
 
   /** Takes what the VM left for the host; a guest is a stranger, so nothing else is unpacked. */
-  private void take(Path work, Path console) throws IOException {
+  private void take(Throwaway vm) throws IOException {
+    Path work = vm.work();
     for (String name :
         List.of(Image.PACKAGES, "result.json", Image.ARGUMENTS, Image.VMLINUZ, Image.INITRD)) {
       Argv unpack =
-          Argv.of("tar").option("-xf", out(work)).option("-C", Argv.word(work)).add("./" + name);
+          Argv.of("tar").option("-xf", out(vm)).option("-C", Argv.word(work)).add("./" + name);
       Commands.run(unpack); // what is not in it is missed below
       Path file = work.resolve(name);
       boolean there = Files.exists(file, LinkOption.NOFOLLOW_LINKS);
       if (there && !Files.isRegularFile(file, LinkOption.NOFOLLOW_LINKS)) {
-        throw failed(name + " is no file", console); // a link would name any file of this host
+        throw failed(name + " is no file", vm); // a link would name any file of this host
       }
     }
     if (!Files.exists(work.resolve(Image.PACKAGES)) || !Files.exists(work.resolve("result.json"))) {
-      throw failed("the VM ended before it was done", console);
+      throw failed("the VM ended before it was done", vm);
     }
     String result = Files.readString(work.resolve("result.json"));
     JsonNode errors = new ObjectMapper().readTree(result).at("/v1/errors");
     if (!errors.isArray() || !errors.isEmpty()) {
-      throw failed("cloud-init says " + Visible.line(result.strip()), console);
+      throw failed("cloud-init says " + Visible.line(result.strip()), vm);
     }
     // a name that others provide is installed, too, and is not to be asked for again
     Set<String> installed = new TreeSet<>(Files.readAllLines(work.resolve(Image.PACKAGES)));
@@ -273,7 +245,8 @@ public record Bake(BaseImage parent, Set<String> packages, Object apt, int gib, 
     }
   }
 
-  private static Problem failed(String fact, Path console) {
+  private static Problem failed(String fact, Throwaway vm) {
+    Path console = vm.keepConsole();
     return new Problem(
         "baking failed: %s; the VM's console ended with:\n%s"
             .formatted(fact, Commands.tail(console, 8)),
@@ -284,12 +257,13 @@ public record Bake(BaseImage parent, Set<String> packages, Object apt, int gib, 
 
   @Override
   public List<String> describe(Path work) {
+    Throwaway vm = vm(work);
     List<String> lines = new ArrayList<>();
     lines.add("# bakes " + String.join(", ", packages) + " into " + name());
-    lines.addAll(prepare(work).toShell());
-    lines.add(Argv.of("truncate").option("-s", OUT_BYTES).add(Argv.word(out(work))).toShell());
-    lines.add(command(work).toShellLines());
-    afterwards(work).forEach(command -> lines.add(command.toShell()));
+    lines.addAll(vm.plan(disk(vm)).toShell());
+    lines.add(Argv.of("truncate").option("-s", OUT_BYTES).add(Argv.word(out(vm))).toShell());
+    lines.add(command(vm).toShellLines());
+    afterwards(vm).forEach(command -> lines.add(command.toShell()));
     return lines;
   }
 

@@ -5,7 +5,6 @@ import java.nio.file.Path;
 import java.util.Optional;
 import lib.Problem;
 import lib.cluster.Cluster;
-import lib.cluster.ImageEntries;
 import lib.cluster.ImageSource;
 import picocli.CommandLine.Option;
 
@@ -38,7 +37,7 @@ public final class ImageOptions {
 
   private ImageSource unlisted() {
     try {
-      ImageSource source = ImageEntries.image(image);
+      ImageSource source = ImageSource.image(image);
       // one that is not in the list is this folder's, whatever the cluster file's folder is
       return source instanceof ImageSource.LocalFile && !image.startsWith("~/")
           ? new ImageSource.LocalFile(Path.of(image).toAbsolutePath().toString())

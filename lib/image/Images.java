@@ -108,8 +108,7 @@ public final class Images {
 
   /** The packages that a bake would install into an image; none if there is to be no bake. */
   private List<String> bakes(Image image) {
-    boolean lone = cluster.nodes().size() == 1; // is ready sooner by installing for itself
-    return !wishes.bake() || lone || !Bake.isPossible(roles)
+    return !wishes.bake() || !Bake.isPossible(roles)
         ? List.of()
         : RoleFiles.packages(roles).stream()
             .filter(name -> !image.packages().contains(name))

@@ -8,6 +8,7 @@
 //SOURCES ImageOptions.java
 //SOURCES ImageStore.java
 //SOURCES Images.java
+//SOURCES Throwaway.java
 //FILES image/after.sh=after.sh
 //FILES image/bake.sh=bake.sh
 //FILES image/before.sh=before.sh

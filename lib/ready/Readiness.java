@@ -29,7 +29,6 @@ import lib.cluster.Network;
 import lib.cluster.Node;
 import lib.state.Layout;
 import lib.state.SshKey;
-import lib.vm.Turn;
 import lib.vm.Vm;
 
 /**
@@ -187,7 +186,7 @@ public record Readiness(
    * @throws Problem if it shows another host key or refuses the login
    */
   public Look now() {
-    return silent() ? new Look(Stage.BOOTING) : Turn.of(vm, this::asked);
+    return silent() ? new Look(Stage.BOOTING) : vm.inTurn(this::asked);
   }
 
   private Look asked() {
@@ -221,7 +220,7 @@ public record Readiness(
         running,
         node -> {
           Readiness readiness = of(node, cluster, layout);
-          Duration behind = Turn.of(readiness.vm, readiness::setWrongClock);
+          Duration behind = readiness.vm.inTurn(readiness::setWrongClock);
           if (GuestClock.isWrong(behind)) {
             terminal.line(
                 "%s: its clock was %s, and is set", node.name(), GuestClock.words(behind));
@@ -294,8 +293,7 @@ public record Readiness(
    * Asks the more patiently the longer it has been: a try that ends too early is work for nothing.
    */
   private boolean greeted(Deque<Ssh.Greeting> greetings, Instant began) {
-    return Turn.of(
-        vm,
+    return vm.inTurn(
         () -> {
           if (!vm.alive()) {
             return false;
@@ -314,8 +312,7 @@ public record Readiness(
   /** On the connection that there is, if one is left. */
   private Optional<Ssh> login(Deque<Ssh.Greeting> greetings) {
     Duration limit = longer(LOGIN);
-    return Turn.of(
-        vm,
+    return vm.inTurn(
         () -> {
           try {
             Ssh.Greeting greeting =

@@ -5,7 +5,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.stream.Collectors;
 import lib.Problem;
 import lib.Yaml;
 import lib.cluster.Cluster;
@@ -15,12 +14,13 @@ import lib.cluster.Role;
 import lib.state.SshKey;
 
 /**
- * The three files of a node's cloud-init seed: what people wrote in {@code cloud-init/ROLE.yaml},
- * merged as typed values with what kubenet computes. What a role's nodes share ({@link #shared}) is
- * kept apart from what is a node's own ({@link #own}).
+ * The three files of a seed, which cloud-init reads at a node's first boot. They are what people
+ * wrote in {@code cloud-init/ROLE.yaml}, merged as typed values with what kubenet computes. What
+ * the nodes of a role share ({@link #shared}) is apart from what each has for itself ({@link
+ * #own}).
  */
 public final class CloudInit {
-  /** Keys that kubenet alone sets, so that a node's identity and its locked doors hold. */
+  /** Keys that only kubenet sets: a node keeps its identity, and nobody logs in by password. */
   private static final Set<String> RESERVED =
       Set.of(
           "hostname",
@@ -34,7 +34,7 @@ public final class CloudInit {
           "chpasswd",
           "password");
 
-  /** The name of a machine that is no node yet; {@code fork.py} knows it, too. */
+  /** The hostname of a template, before it is a node; {@code fork.py} knows it, too. */
   private static final String TEMPLATE = "kubenet-template";
 
   private CloudInit() {}
@@ -74,7 +74,7 @@ public final class CloudInit {
     return role;
   }
 
-  /** {@return the packages that a role's file asks for by name alone, in its order} */
+  /** {@return the packages that a role's file names without a version, in its order} */
   public static List<String> packages(Yaml role) {
     return list(role, "packages").stream()
         .filter(name -> name instanceof String text && text.matches("[a-z0-9][a-z0-9+.-]+"))
@@ -86,7 +86,7 @@ public final class CloudInit {
    * {@return {@code user-data} of a node}
    *
    * @param role the tree of its role's file
-   * @param installed packages that the image has already; a boot must not wait for a package list
+   * @param installed packages that the image has already, so that no boot waits for a package list
    * @param login public key that may log in
    * @param hostKey the node's SSH host key, made before it boots
    */
@@ -102,9 +102,7 @@ public final class CloudInit {
   public static Map<String, Object> shared(
       Cluster cluster, Role of, Yaml role, Set<String> installed, String login) {
     Map<String, Object> tree = new LinkedHashMap<>();
-    if (role.plain() instanceof Map<?, ?> written) {
-      written.forEach((key, value) -> tree.put(key.toString(), value));
-    }
+    role.map().forEach((key, value) -> tree.put(key, value.plain()));
     tree.put("disable_root", true);
     tree.put("ssh_deletekeys", true);
     tree.put("manage_etc_hosts", false);
@@ -117,7 +115,7 @@ public final class CloudInit {
     List<Object> missing =
         list(role, "packages").stream().filter(name -> !installed.contains(name)).toList();
     if (missing.isEmpty()) {
-      tree.remove("packages"); // even an empty wish makes cloud-init fetch package lists
+      tree.remove("packages"); // even for an empty list cloud-init fetches package lists
     } else {
       tree.put("packages", missing);
     }
@@ -135,20 +133,26 @@ public final class CloudInit {
   }
 
   /**
-   * {@return {@code meta-data}}
+   * {@return {@code meta-data} of a node}
    *
-   * @param instance the instance-id, another one for each disk, as cloud-init does its work once
-   *     for each
+   * @param instance the instance-id. Each disk has its own: cloud-init does its work once for each
+   *     id
    */
   public static String metaData(Node node, String instance) {
-    return Yaml.write(ordered("instance-id", instance, "local-hostname", node.name()));
+    return metaData(node.name(), instance);
+  }
+
+  private static String metaData(String hostname, String instance) {
+    return Yaml.write(ordered("instance-id", instance, "local-hostname", hostname));
   }
 
   /**
-   * {@return {@code user-data} of a template: what all nodes of a role share, but nobody who may
-   * log in, and without the role's own commands, which may ask who they run on}
+   * {@return {@code user-data} of a template: what all nodes of a role share}
    *
-   * @param command what the template runs when cloud-init is done with all else
+   * <p>Nobody can log in. The commands of the role's file are left to the nodes, because they may
+   * depend on the node; only the virtual IP is started here already.
+   *
+   * @param command what the template runs at last
    * @param program the file of that command, and its text
    */
   public static String templateData(
@@ -173,23 +177,21 @@ public final class CloudInit {
 
   /** {@return {@code meta-data} of a template} */
   public static String templateMetaData(Role role) {
-    return Yaml.write(
-        ordered("instance-id", TEMPLATE + "-" + role.word(), "local-hostname", TEMPLATE));
+    return metaData(TEMPLATE, TEMPLATE + "-" + role.word());
   }
 
   /**
-   * {@return {@code network-config} of a template: its way out, which no node has}
+   * {@return {@code network-config} of a template: only a way to the outside}
    *
-   * @param mac of the NIC that leads there
+   * @param mac of the NIC that leads there; no node has it
    */
   public static String templateNetwork(String mac) {
-    Map<String, Object> nic =
-        ordered("match", ordered("macaddress", mac), "dhcp4", true, "dhcp6", false);
-    return Yaml.write(ordered("version", 2, "ethernets", ordered("outside", nic)));
+    return Yaml.write(ordered("version", 2, "ethernets", ordered("outside", nic(mac, true))));
   }
 
   /**
-   * {@return {@code network-config}, version 2, NICs matched by MAC whatever the guest names them}
+   * {@return {@code network-config} of a node, version 2; NICs are found by MAC, so their names in
+   * the guest don't matter}
    */
   public static String networkConfig(Cluster cluster, Node node) {
     return Yaml.write(network(cluster, node));
@@ -210,21 +212,12 @@ public final class CloudInit {
   /** {@return what {@link #networkConfig} says, as a tree} */
   static Map<String, Object> network(Cluster cluster, Node node) {
     Map<String, Object> nics = new LinkedHashMap<>();
-    Map<String, Object> lan =
-        ordered("match", ordered("macaddress", node.lanMac()), "dhcp4", false, "dhcp6", false);
+    Map<String, Object> lan = nic(node.lanMac(), false);
     lan.put("addresses", addresses(cluster, node));
     if (cluster.network() instanceof Network.User) {
-      nics.put(
-          "wan",
-          ordered(
-              "match",
-              ordered("macaddress", node.wanMac()),
-              "dhcp4",
-              true,
-              "dhcp6",
-              false,
-              "dhcp-identifier",
-              "mac"));
+      Map<String, Object> wan = nic(node.wanMac(), true);
+      wan.put("dhcp-identifier", "mac");
+      nics.put("wan", wan);
       lan.put("optional", true); // the boot does not wait for other nodes or the switch
     } else {
       String host = cluster.subnet().host(1);
@@ -236,29 +229,24 @@ public final class CloudInit {
     return ordered("version", 2, "ethernets", nics);
   }
 
-  private static Map<String, Object> user(Cluster cluster, String login) {
-    return ordered(
-        "name",
-        cluster.user(),
-        "groups",
-        List.of("adm", "sudo"),
-        "shell",
-        "/bin/bash",
-        "sudo",
-        "ALL=(ALL) NOPASSWD:ALL",
-        "lock_passwd",
-        true,
-        "ssh_authorized_keys",
-        List.of(login));
+  private static Map<String, Object> nic(String mac, boolean dhcp) {
+    return ordered("match", ordered("macaddress", mac), "dhcp4", dhcp, "dhcp6", false);
   }
 
-  /** The same file for all nodes: a node's own name, too, means its address on the LAN. */
+  private static Map<String, Object> user(Cluster cluster, String login) {
+    Map<String, Object> user = ordered("name", cluster.user(), "groups", List.of("adm", "sudo"));
+    user.putAll(ordered("shell", "/bin/bash", "sudo", "ALL=(ALL) NOPASSWD:ALL"));
+    user.putAll(ordered("lock_passwd", true, "ssh_authorized_keys", List.of(login)));
+    return user;
+  }
+
+  /** It is the same on all nodes: even a node's own name means its address on the LAN. */
   private static Map<String, Object> hosts(Cluster cluster) {
     String fixed = "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n";
     return file("/etc/hosts", "0644", fixed + cluster.hosts());
   }
 
-  /** Not by {@code ssh_pwauth}, which would start sshd anew in the middle of a boot. */
+  /** A file, because {@code ssh_pwauth} would restart sshd in the middle of a boot. */
   private static Map<String, Object> sshd() {
     return file(
         "/etc/ssh/sshd_config.d/10-kubenet.conf",
@@ -282,9 +270,7 @@ public final class CloudInit {
 
   private static List<Object> list(Yaml role, String key) {
     Yaml items = role.map().get(key);
-    return items == null
-        ? List.of()
-        : items.list().stream().map(Yaml::plain).collect(Collectors.toList());
+    return list(items == null ? null : items.plain());
   }
 
   private static Map<String, Object> ordered(Object... keysAndValues) {

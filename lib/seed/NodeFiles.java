@@ -54,14 +54,6 @@ public record NodeFiles(
     Image image,
     Boot boot,
     Map<Role, Yaml> roles) {
-  /** A console's log is cut when it has more bytes than this: a thousand ordinary boots. */
-  public static final long CONSOLE_MOST = 32L << 20;
-
-  /** The last bytes of it that are kept. */
-  public static final long CONSOLE_KEPT = 1L << 20;
-
-  /** The seconds between two looks at its size. */
-  public static final int CONSOLE_SECONDS = 10;
 
   /**
    * {@return what makes the files of a cluster's nodes; says how they boot}
@@ -100,7 +92,7 @@ public record NodeFiles(
   }
 
   /**
-   * {@return the files by which this host reaches nodes and virtual IP; they need the keys}
+   * {@return the files by which this host reaches nodes and virtual IP; the keys must be there}
    *
    * @param nodes those of the cluster file, and those that exist beside them
    */
@@ -309,17 +301,18 @@ public record NodeFiles(
    * {@return shell commands that keep a console's log small as long as the shell's process lives,
    * which becomes QEMU's}
    *
-   * <p>They hold nothing of the terminal. In tmux QEMU leads a session, and when it ends, they end
-   * at once; elsewhere they notice at their next look. QEMU opens the log with O_APPEND, so it can
-   * be cut while QEMU writes.
+   * <p>They look every 10 s; 32 MiB are a thousand ordinary boots. They hold nothing of the
+   * terminal. In tmux QEMU leads a session, and when it ends, they end at once; elsewhere they
+   * notice at their next look. QEMU opens the log with O_APPEND, so it can be cut while QEMU
+   * writes.
    */
   public static String boundConsole(Path log) {
     return """
-    # a guest may print for ever: from %d MiB on, only the console's last %d MiB stays
+    # a guest may print for ever: from 32 MiB on, only the console's last 1 MiB stays
     log=%s part=%s
-    while sleep %d && kill -0 $$; do
-      if [ -f "$log" ] && [ "$(wc -c < "$log")" -gt %d ]; then
-        tail -c %d "$log" > "$part"
+    while sleep 10 && kill -0 $$; do
+      if [ -f "$log" ] && [ "$(wc -c < "$log")" -gt 33554432 ]; then
+        tail -c 1048576 "$log" > "$part"
         : > "$log"
         cat "$part" >> "$log"
         rm -f "$part"
@@ -327,13 +320,8 @@ public record NodeFiles(
     done < /dev/null > /dev/null 2>&1 &
     """
         .formatted(
-            CONSOLE_MOST >> 20,
-            CONSOLE_KEPT >> 20,
             Argv.quote(log.toString()),
-            Argv.quote(log.resolveSibling(".part." + log.getFileName()).toString()),
-            CONSOLE_SECONDS,
-            CONSOLE_MOST,
-            CONSOLE_KEPT);
+            Argv.quote(log.resolveSibling(".part." + log.getFileName()).toString()));
   }
 
   private static SshKey key(Path file) {

@@ -19,7 +19,6 @@ import lib.state.Layout;
 import lib.state.SshKey;
 import lib.vm.Stall;
 import lib.vm.Suspension;
-import lib.vm.Turn;
 import lib.vm.Vm;
 
 /**
@@ -139,7 +138,7 @@ public record Shutdown(Cluster cluster, Layout layout, Terminal terminal) {
   }
 
   private String byButton(Vm vm) {
-    boolean off = Turn.of(vm, () -> press(vm)); // who hangs keeps its turn for one press
+    boolean off = vm.inTurn(() -> press(vm)); // who hangs keeps its turn for one press
     for (int i = 1; i < PRESSES && !off; i++) {
       off = press(vm);
     }
@@ -155,7 +154,7 @@ public record Shutdown(Cluster cluster, Layout layout, Terminal terminal) {
   }
 
   private String bySsh(Vm vm, String why) {
-    Optional<String> refusal = Turn.of(vm, () -> powerOff(vm));
+    Optional<String> refusal = vm.inTurn(() -> powerOff(vm));
     if (refusal.isPresent()) {
       throw left(vm, why + "; " + refusal.get());
     }

@@ -97,13 +97,13 @@ public record SnapshotSet(Layout layout, String name) {
     return folder().resolve("nodes");
   }
 
-  private Path memory(String node) {
-    return folder().resolve(node + ".memory");
+  private Path memory(Node node) {
+    return folder().resolve(node.name() + ".memory");
   }
 
   /** What its memory is of, as beside a suspended node's; sets of the form before have none. */
-  private Path facts(String node) {
-    return folder().resolve(node + ".json");
+  private Path facts(Node node) {
+    return folder().resolve(node.name() + ".json");
   }
 
   /**
@@ -118,13 +118,10 @@ public record SnapshotSet(Layout layout, String name) {
 
   /** {@return a line for each snapshot that can't be restored without one of these nodes} */
   public static List<String> lost(List<Node> nodes, Layout layout) {
-    List<String> lines = new ArrayList<>();
-    for (Node node : nodes) {
-      for (String set : with(node, layout)) {
-        lines.add("snapshot %s can't be restored without %s".formatted(set, node.name()));
-      }
-    }
-    return lines;
+    String line = "snapshot %s can't be restored without %s";
+    return nodes.stream()
+        .flatMap(node -> with(node, layout).stream().map(set -> line.formatted(set, node.name())))
+        .toList();
   }
 
   /**
@@ -211,9 +208,9 @@ public record SnapshotSet(Layout layout, String name) {
       boolean suspended = Suspension.of(node, layout).isSaved();
       snapshot(node, "-c");
       if (suspended) {
-        link(files.suspended(), memory(node.name()));
+        link(files.suspended(), memory(node));
         if (Files.exists(files.suspension())) {
-          link(files.suspension(), facts(node.name()));
+          link(files.suspension(), facts(node));
         }
       }
       list.append(node.name()).append(suspended ? " memory\n" : " disk\n");
@@ -239,9 +236,9 @@ public record SnapshotSet(Layout layout, String name) {
               snapshot(node, "-a");
               if (suspended) {
                 Layout.Files files = layout.node(node);
-                link(memory(node.name()), files.suspended());
-                if (Files.exists(facts(node.name()))) {
-                  link(facts(node.name()), files.suspension());
+                link(memory(node), files.suspended());
+                if (Files.exists(facts(node))) {
+                  link(facts(node), files.suspension());
                 }
                 suspension.resumeNext();
               }
@@ -296,13 +293,13 @@ public record SnapshotSet(Layout layout, String name) {
     if (!suspended) {
       return;
     }
-    Path memory = memory(node.name());
+    Path memory = memory(node);
     if (!Files.exists(memory)) {
       throw new Problem("snapshot %s has lost %s".formatted(name, memory), "nothing was changed");
     }
     String disk = Vm.of(node, layout).instance().orElse("");
     Problem.throwAll(
-        Suspension.Facts.read(facts(node.name())).stream()
+        Suspension.Facts.read(facts(node)).stream()
             .flatMap(facts -> facts.misfits(node, memory, disk).stream())
             .map(
                 fact ->

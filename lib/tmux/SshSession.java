@@ -23,20 +23,21 @@ public record SshSession(
   public static SshSession of(Cluster cluster, Layout layout, List<Node> nodes, Terminal terminal) {
     List<Tmux.Window> windows = new ArrayList<>();
     for (Role role : Role.values()) {
-      window(role.word(), nodes, node -> node.role() == role, layout).ifPresent(windows::add);
+      windows.add(window(role.word(), nodes, node -> node.role() == role, layout));
     }
-    window("nodes", nodes, node -> node.role() != Role.GATEWAY, layout).ifPresent(windows::add);
+    windows.add(window("nodes", nodes, node -> node.role() != Role.GATEWAY, layout));
+    windows.removeIf(window -> window.panes().isEmpty());
     return new SshSession(cluster.sshSession(), windows, Sessions.of(layout), terminal);
   }
 
-  private static Optional<Tmux.Window> window(
+  private static Tmux.Window window(
       String name, List<Node> nodes, Predicate<Node> member, Layout layout) {
-    List<Tmux.Pane> panes =
+    return new Tmux.Window(
+        name,
         nodes.stream()
             .filter(member)
             .map(node -> new Tmux.Pane(node.name(), SshConfig.command(layout, node)))
-            .toList();
-    return panes.isEmpty() ? Optional.empty() : Optional.of(new Tmux.Window(name, panes));
+            .toList());
   }
 
   /** {@return the commands that make it at once, for a dry run} */

@@ -97,12 +97,14 @@ public record VmSession(
             .map(node -> new Tmux.Pane(node.name(), command(layout.node(node), queued)))
             .toList();
     Tmux.Window vms = new Tmux.Window(WINDOW, panes);
-    Tmux.Window switches =
-        new Tmux.Window(LanSwitch.TITLE, List.of(new Tmux.Pane(LanSwitch.TITLE, lan.command())));
-    Tmux.Window forwards =
-        new Tmux.Window(Forward.TITLE, List.of(new Tmux.Pane(Forward.TITLE, forward)));
+    Tmux.Window switches = window(LanSwitch.TITLE, LanSwitch.TITLE, lan.command());
+    Tmux.Window forwards = window(Forward.TITLE, Forward.TITLE, forward);
     return sessions.commands(
         session, switched ? List.of(switches, vms, forwards) : List.of(vms), WINDOW, Tmux.LEAVE);
+  }
+
+  private static Tmux.Window window(String name, String title, Argv command) {
+    return new Tmux.Window(name, List.of(new Tmux.Pane(title, command)));
   }
 
   /** Writes down on which tmux server it is. */
@@ -119,7 +121,7 @@ public record VmSession(
   private void show(String window, String title, Argv command) {
     sessions.place(
         sessions.described(session, Tmux.LEAVE),
-        new Tmux.Window(window, List.of(new Tmux.Pane(title, command))),
+        window(window, title, command),
         pane(title),
         window.equals(WINDOW),
         terminal::line);

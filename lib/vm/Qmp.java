@@ -17,6 +17,8 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Map;
 import java.util.concurrent.locks.LockSupport;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /**
  * A conversation with QEMU's monitor over its QMP socket (QEMU manual, "QMP Reference Manual").
@@ -35,10 +37,11 @@ public final class Qmp implements Closeable {
   private final StringBuilder received = new StringBuilder();
   private String version = "";
 
-  private Qmp(SocketChannel channel, Selector selector, Duration limit) {
+  private Qmp(SocketChannel channel, Duration limit) throws IOException {
     this.channel = channel;
-    this.selector = selector;
     this.limit = limit;
+    selector = Selector.open();
+    channel.register(selector, SelectionKey.OP_READ);
   }
 
   /**
@@ -48,25 +51,17 @@ public final class Qmp implements Closeable {
    * @throws IOException if nobody listens there or nobody answers in time
    */
   public static Qmp connect(Path socket, Duration limit) throws IOException {
-    SocketChannel channel = open(socket, limit);
-    Qmp qmp = null;
+    Qmp qmp = new Qmp(open(socket, limit), limit);
     try {
-      qmp = new Qmp(channel, Selector.open(), limit);
-      channel.register(qmp.selector, SelectionKey.OP_READ);
       JsonNode number = qmp.message("QMP").path("QMP").path("version").path("qemu");
       qmp.version =
-          number.path("major").asText()
-              + "."
-              + number.path("minor").asText()
-              + "."
-              + number.path("micro").asText();
+          Stream.of("major", "minor", "micro")
+              .map(part -> number.path(part).asText())
+              .collect(Collectors.joining("."));
       qmp.execute("qmp_capabilities");
       return qmp;
     } catch (IOException e) {
-      channel.close();
-      if (qmp != null) {
-        qmp.close();
-      }
+      qmp.close();
       throw e;
     }
   }

@@ -10,6 +10,9 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.Semaphore;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Supplier;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import lib.Commands;
@@ -23,6 +26,12 @@ import lib.state.Layout;
  */
 public record Vm(Node node, Layout.Files files) {
   private static final Duration ANSWER = Duration.ofSeconds(5);
+
+  private static final Semaphore CORES =
+      new Semaphore(Runtime.getRuntime().availableProcessors(), true);
+
+  /** Nobody waits longer for a turn: guests that hang must not hold up those that don't. */
+  private static final int TURN_SECONDS = 60;
 
   /** {@return the VM of a node} */
   public static Vm of(Node node, Layout layout) {
@@ -61,6 +70,37 @@ public record Vm(Node node, Layout.Files files) {
       return launched("-accel").startsWith("tcg");
     } catch (IOException e) {
       return false; // it was never launched
+    }
+  }
+
+  /**
+   * {@return what {@code work} returns, which makes the guest work: under emulation, as many guests
+   * at a time as there are cores do so}
+   *
+   * <p>A login costs such a guest about a CPU-second, an orderly shutdown several, and a guest that
+   * answers too late is asked again, which costs it more: 28 guests on two cores that were asked
+   * all at once answered none for ten minutes. A boot takes no turn: it takes minutes, and its
+   * guest is asked meanwhile.
+   *
+   * @throws Problem if interrupted before it
+   */
+  public <T> T inTurn(Supplier<T> work) {
+    if (!emulated()) {
+      return work.get();
+    }
+    boolean mine;
+    try {
+      mine = CORES.tryAcquire(TURN_SECONDS, TimeUnit.SECONDS);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new Problem("interrupted", "run the same again: it goes on where it stopped", e);
+    }
+    try {
+      return work.get();
+    } finally {
+      if (mine) {
+        CORES.release();
+      }
     }
   }
 

@@ -6,7 +6,6 @@
 //SOURCES SavedState.java
 //SOURCES Stall.java
 //SOURCES Suspension.java
-//SOURCES Turn.java
 //SOURCES Vm.java
 
 /** The life of a VM: whether its QEMU runs, what it is told, how it is saved and resumed. */
