@@ -80,6 +80,7 @@ class Lan implements Callable<Integer> {
     try (Lock lock = StateFolder.lock(layout)) { // from here on the folder has its id
       VmSession owned = VmSession.of(cluster, layout, terminal);
       start(cluster, layout, owned, terminal);
+      forward(cluster, layout, owned, terminal);
       terminal.line("the switch and the forward: " + owned.attach());
     }
     return 0;
@@ -92,26 +93,30 @@ class Lan implements Callable<Integer> {
 
   /** Prints which file would be written. */
   void describe(Cluster cluster, Layout layout, Terminal terminal) {
-    new Plan(List.of(forward(cluster, layout))).toShell().forEach(terminal::line);
+    new Plan(List.of(script(cluster, layout))).toShell().forEach(terminal::line);
   }
 
-  /** Starts what does not run; the caller holds the lock. */
+  /** Starts the switch, unless it runs; the caller holds the lock. */
   void start(Cluster cluster, Layout layout, VmSession session, Terminal terminal) {
     StateFolder.claimRuntime(layout);
     session.startLan();
     LanPort.connectAll(ClusterRecord.wished(cluster, layout), layout, terminal);
-    Plan.Write forward = forward(cluster, layout);
-    boolean changes = !forward.isDone();
-    forward.run();
-    session.startForward(changes);
     if (ClusterRecord.read(layout).isEmpty()) { // whoever launches a VM finds the session by it
       ClusterRecord.add(cluster, layout, options.configOf(layout), List.of(), "");
     }
     session.record(layout);
+  }
+
+  /** Starts the forward, unless it runs as it should; the caller holds the lock. */
+  static void forward(Cluster cluster, Layout layout, VmSession session, Terminal terminal) {
+    Plan.Write script = script(cluster, layout);
+    boolean changes = !script.isDone();
+    script.run();
+    session.startForward(changes);
     terminal.line("kubernetes   " + Forward.words(cluster));
   }
 
-  private static Plan.Write forward(Cluster cluster, Layout layout) {
+  private static Plan.Write script(Cluster cluster, Layout layout) {
     return new Plan.Write(layout.forward(), Forward.script(cluster, layout), true);
   }
 }

@@ -150,6 +150,9 @@ class LaunchAll implements Callable<Integer> {
         lan.start(cluster, layout, session, terminal);
       }
       now.forEach(start);
+      if (Lan.isOurs(cluster)) {
+        Lan.forward(cluster, layout, session, terminal);
+      }
       session.record(layout);
       terminal.line(
           "%sconsoles: %s", now.isEmpty() ? "" : now.size() + " started; ", session.attach());
