@@ -39,7 +39,9 @@ public record Basis(Layout layout) {
   public static BaseImage known(Layout layout) {
     return chosen(layout)
         .orElseThrow(
-            () -> new Problem("there is no image yet for the nodes", "./jbang prepare-image.java"));
+            () ->
+                new Problem(
+                    "there is no image yet for the nodes", "make one: ./jbang prepare-image.java"));
   }
 
   /** {@return the same; nothing if there is none} */

@@ -3,7 +3,6 @@
 //DESCRIPTION Example: ./jbang tests/bench/plain-image.java
 //JAVA 17+
 //MAIN PlainImage
-//SOURCES PlainScripts.java                   // last: its files replace the room's
 //SOURCES ../../lib/package-info.java         // what any script could use
 //SOURCES ../../lib/cluster/package-info.java // nodes, networks, cluster.yaml
 //SOURCES ../../lib/state/package-info.java   // the folders, and what they hold
@@ -13,6 +12,7 @@
 //SOURCES ../../lib/tools/package-info.java   // programs and their packages
 //SOURCES ../../lib/host/package-info.java    // checks of this machine
 //SOURCES ../../lib/image/package-info.java   // the base image
+//SOURCES PlainScripts.java                   // last: its files replace the room's
 //RUNTIME_OPTIONS -Xmx512m
 
 import java.util.Locale;
