@@ -38,7 +38,6 @@ import lib.qemu.BaseImage;
 import lib.ready.Admission;
 import lib.ready.Readiness;
 import lib.seed.NodeFiles;
-import lib.seed.VirtualIp;
 import lib.state.Layout;
 import lib.state.Options;
 import lib.state.StateFolder;
@@ -135,9 +134,7 @@ class LaunchAll implements Callable<Integer> {
       Readiness.setClocks(nodes, cluster, layout, terminal);
       Checks.underLock(cluster, layout, prepared.facts(), options.file());
       files.makeShared();
-      List<Node> fresh = starting.stream().filter(node -> !files.hasDisk(node)).toList();
-      VirtualIp.missing(cluster, fresh, files.roles()).forEach(terminal::line);
-      fresh = cold ? List.of() : fresh;
+      List<Node> fresh = starting.stream().filter(node -> !cold && !files.hasDisk(node)).toList();
       Templates templates = Templates.of(files, base, fresh, terminal::line);
       List<Role> missing = templates.missing();
       List<Node> later = fresh.stream().filter(node -> missing.contains(node.role())).toList();

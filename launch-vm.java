@@ -29,7 +29,6 @@ import lib.qemu.Basis;
 import lib.qemu.Image;
 import lib.seed.NodeFiles;
 import lib.seed.Template;
-import lib.seed.VirtualIp;
 import lib.state.HostFacts;
 import lib.state.Layout;
 import lib.state.Options;
@@ -109,11 +108,7 @@ class LaunchVm implements Callable<Integer> {
   /** The template that the node is forked from, if it has no disk yet and one fits. */
   private Map<Role, BaseImage> template(
       NodeFiles files, BaseImage base, Node node, Terminal terminal) {
-    if (files.hasDisk(node)) {
-      return Map.of();
-    }
-    VirtualIp.missing(files.cluster(), List.of(node), files.roles()).forEach(terminal::line);
-    if (cold) {
+    if (cold || files.hasDisk(node)) {
       return Map.of();
     }
     Optional<BaseImage> found = files.template(node, base).flatMap(Template::found);
