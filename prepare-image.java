@@ -16,12 +16,13 @@
 //SOURCES lib/image/package-info.java   // the base image
 //RUNTIME_OPTIONS -Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1
 
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.Callable;
+import java.util.stream.Collectors;
 import lib.Lock;
 import lib.Problem;
 import lib.Terminal;
@@ -34,6 +35,7 @@ import lib.cluster.Role;
 import lib.image.ImageOptions;
 import lib.image.ImageStore;
 import lib.image.Images;
+import lib.image.Upkeep;
 import lib.qemu.BaseImage;
 import lib.qemu.Basis;
 import lib.seed.RoleFiles;
@@ -109,34 +111,45 @@ class PrepareImage implements Callable<Integer> {
   public Integer call() {
     Terminal terminal = Terminal.current();
     options.layout(); // the images of a cluster are asked for: a folder of others is refused first
-    ImageStore store = ImageStore.ofUser();
-    ImageStore templates = ImageStore.ofTemplates();
+    Upkeep images = new Upkeep(ImageStore.ofUser());
+    Upkeep templates = new Upkeep(ImageStore.ofTemplates());
     if (what.list) {
-      terminal.line(store.table());
-      if (!templates.all().isEmpty()) {
-        terminal.line(templates.table());
-      }
-      if (Layout.isOldPlace()) {
-        terminal.line(
-            "note: these are in %s, where an older kubenet put them and where cleaners may remove"
-                + " them; once no image is there, new ones are put in %s",
-            Layout.cache(), Layout.data());
-      }
+      list(images, templates, terminal);
     } else if (what.verify) {
-      List<BaseImage> all = new ArrayList<>(store.all());
-      all.addAll(templates.all());
-      verify(all, terminal);
+      List<Problem> problems = new ArrayList<>(images.verify(terminal));
+      problems.addAll(templates.verify(terminal));
+      Problem.throwAll(problems);
     } else if (what.prune) {
-      if (!templates.all().isEmpty() || !templates.unfinished().isEmpty()) {
-        prune(templates, List.of(), terminal);
-      }
-      List<BaseImage> kept = new ArrayList<>(images(options.cluster(), terminal).stored());
-      kept.addAll(below(templates.all(), store.all()));
-      prune(store, kept, terminal);
+      prune(images, templates, terminal);
     } else {
       prepare(terminal);
     }
     return 0;
+  }
+
+  private static void list(Upkeep images, Upkeep templates, Terminal terminal) {
+    terminal.line(images.table());
+    if (!templates.store().all().isEmpty()) {
+      terminal.line(templates.table());
+    }
+    if (Layout.isOldPlace()) {
+      terminal.line(
+          "note: these are in %s, where an older kubenet put them and where cleaners may remove"
+              + " them; once no image is there, new ones are put in %s",
+          Layout.cache(), Layout.data());
+    }
+  }
+
+  private void prune(Upkeep images, Upkeep templates, Terminal terminal) {
+    ImageStore forks = templates.store();
+    if (!forks.all().isEmpty() || !forks.unfinished().isEmpty()) {
+      templates.prune(List.of(), options.dryRun(), options.yes(), terminal);
+    }
+    List<BaseImage> kept = new ArrayList<>(images(options.cluster(), terminal).stored());
+    Set<String> below =
+        forks.all().stream().map(fork -> fork.facts().parent()).collect(Collectors.toSet());
+    images.store().all().stream().filter(base -> below.contains(base.digest())).forEach(kept::add);
+    images.prune(kept, options.dryRun(), options.yes(), terminal);
   }
 
   private void prepare(Terminal terminal) {
@@ -233,51 +246,5 @@ class PrepareImage implements Callable<Integer> {
       wishes.add("packages: [" + String.join(", ", packages) + "]");
     }
     return "  - debian-built: {" + String.join(", ", wishes) + "}";
-  }
-
-  private void verify(List<BaseImage> all, Terminal terminal) {
-    List<Problem> problems = new ArrayList<>();
-    for (BaseImage base : all) {
-      try {
-        base.verifyFully();
-        terminal.line("good         %s", base.folder());
-      } catch (Problem problem) {
-        problems.add(problem);
-      }
-    }
-    if (!problems.isEmpty()) {
-      throw Problem.all(problems);
-    }
-  }
-
-  /** The images that templates are overlays of. */
-  private static List<BaseImage> below(List<BaseImage> templates, List<BaseImage> images) {
-    return images.stream()
-        .filter(
-            image ->
-                templates.stream()
-                    .anyMatch(template -> template.facts().parent().equals(image.digest())))
-        .toList();
-  }
-
-  private void prune(ImageStore store, List<BaseImage> kept, Terminal terminal) {
-    List<Path> unneeded = store.unneeded(kept);
-    for (Path path : unneeded) {
-      String line = "%s, %d MiB".formatted(path, ImageStore.mib(path));
-      terminal.line((options.dryRun() ? "# removes " : "will remove ") + line);
-    }
-    if (options.dryRun() || unneeded.isEmpty()) {
-      terminal.line((options.dryRun() ? "# " : "") + "%d to remove".formatted(unneeded.size()));
-      return;
-    }
-    if (!options.yes() && !terminal.confirm("Remove these?")) {
-      throw new Problem("nothing was removed", "answer yes, or give --yes");
-    }
-    try (Lock making = store.makingLock(terminal);
-        Lock using = store.lock(terminal)) {
-      unneeded.retainAll(store.unneeded(kept)); // somebody may need one by now
-      unneeded.forEach(store::remove);
-      terminal.line("removed %d", unneeded.size());
-    }
   }
 }

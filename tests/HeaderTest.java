@@ -207,6 +207,10 @@ class HeaderTest {
       if (!info.values("SOURCES").equals(files)) {
         complain(info, "it has to list exactly: //SOURCES " + String.join(" ", files));
       }
+      int most = room.equals("lib") ? 10 : 12;
+      if (files.size() > most) {
+        complain(info, "more than %d files in a room: which belong elsewhere?".formatted(most));
+      }
       if (!info.body().strip().matches("(?s)/\\*\\*.+\\*/\\s*package [a-z.]+;")) {
         complain(info, "it has to say in a sentence what the room is for");
       }

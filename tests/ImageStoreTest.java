@@ -18,6 +18,7 @@ import lib.Terminal;
 import lib.cluster.Host;
 import lib.image.ImageImport;
 import lib.image.ImageStore;
+import lib.image.Upkeep;
 import lib.qemu.BaseImage;
 import lib.qemu.Basis;
 import lib.qemu.Disk;
@@ -225,10 +226,10 @@ class ImageStoreTest {
     BaseImage unneeded = imported(image("unneeded.qcow2", 3));
     Path part = Files.createDirectory(store.work("killed-0123456789ab.77"));
     Files.writeString(store.folder().resolve(".x-0123456789ab.download"), "half");
-    assertThat(store.unneeded(List.of(kept)))
+    assertThat(new Upkeep(store).unneeded(List.of(kept)))
         .containsExactlyInAnyOrder(
             unneeded.folder(), part, store.folder().resolve(".x-0123456789ab.download"));
-    assertThat(store.table().lines().map(line -> line.replaceAll(" +", " ")))
+    assertThat(new Upkeep(store).table().lines().map(line -> line.replaceAll(" +", " ")))
         .anyMatch(line -> line.endsWith(" " + folder.resolve("one")))
         .anyMatch(line -> line.equals(".killed-0123456789ab.77.part 1 - unfinished"))
         .hasSize(6);

@@ -14,25 +14,20 @@ import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
-import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
 import java.util.function.Predicate;
-import java.util.stream.Collectors;
-import java.util.stream.Stream;
 import lib.Argv;
 import lib.Commands;
 import lib.Lock;
 import lib.Plan;
 import lib.Problem;
 import lib.Terminal;
-import lib.Visible;
 import lib.cluster.Host;
 import lib.qemu.BaseImage;
-import lib.qemu.Basis;
 import lib.qemu.Digest;
 import lib.qemu.Image;
 import lib.state.CacheFolder;
@@ -79,11 +74,16 @@ public record ImageStore(Path folder) {
         .toList();
   }
 
+  /** {@return folders that are no image, or whose description can't be read} */
+  public List<Path> damaged() {
+    return entries(path -> !hidden(path) && Files.isDirectory(path) && whole(path).isEmpty());
+  }
+
   private static Optional<BaseImage> whole(Path folder) {
     try {
       return BaseImage.read(folder);
     } catch (Problem damaged) {
-      return Optional.empty(); // neither used nor removed; `table` shows it
+      return Optional.empty(); // neither used nor removed; `--list` shows it
     }
   }
 
@@ -237,61 +237,5 @@ public record ImageStore(Path folder) {
     if (!Commands.run(remove, LIMIT).succeeded()) {
       Commands.run(namespace.then(remove), LIMIT).orProblem();
     }
-  }
-
-  /**
-   * {@return what nobody needs: images without a disk that is based on them, and what was left
-   * unfinished}
-   *
-   * @param kept images that stay all the same
-   */
-  public List<Path> unneeded(List<BaseImage> kept) {
-    List<BaseImage> all = all();
-    List<Path> unneeded = new ArrayList<>(unfinished());
-    all.stream()
-        .filter(image -> Basis.users(image).isEmpty())
-        .filter(image -> !kept.contains(image))
-        .forEach(image -> unneeded.add(image.folder()));
-    return unneeded;
-  }
-
-  /** {@return the room that a folder or file of the store takes, in MiB} */
-  public static long mib(Path path) {
-    // what of it is another user's, or goes away meanwhile, does not count
-    String said = Commands.run(Argv.of("du", "-sm", path.toString()), LIMIT).out();
-    return said.matches("(?s)[0-9]+\\s.*") ? Long.parseLong(said.split("\\s")[0]) : 0;
-  }
-
-  /** {@return rows for a reader, under a heading: every image, and what was left unfinished} */
-  public String table() {
-    String form = "%-44s %6s  %-10s  %s";
-    Stream<String> images =
-        all().stream()
-            .map(
-                image ->
-                    form.formatted(
-                        image.folder().getFileName(),
-                        mib(image.folder()),
-                        image.facts().made().substring(0, 10),
-                        used(Basis.users(image))));
-    Stream<String> rest =
-        unfinished().stream()
-            .map(path -> form.formatted(path.getFileName(), mib(path), "-", "unfinished"));
-    Stream<String> damaged =
-        entries(path -> !hidden(path) && Files.isDirectory(path) && whole(path).isEmpty()).stream()
-            .map(
-                path -> form.formatted(path.getFileName(), mib(path), "-", "no image, or damaged"));
-    Stream<String> heading = Stream.of(form.formatted("IMAGE", "MIB", "MADE", "USED BY"));
-    return Stream.of(heading, images, damaged, rest)
-        .flatMap(rows -> rows)
-        .collect(Collectors.joining("\n"));
-  }
-
-  private static String used(List<Path> users) {
-    return users.isEmpty()
-        ? "-"
-        : users.stream()
-            .map(state -> Visible.line(state + (Files.exists(state) ? "" : " (not there)")))
-            .collect(Collectors.joining(", "));
   }
 }

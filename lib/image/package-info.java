@@ -9,6 +9,7 @@
 //SOURCES ImageStore.java
 //SOURCES Images.java
 //SOURCES Throwaway.java
+//SOURCES Upkeep.java
 //FILES image/after.sh=after.sh
 //FILES image/bake.sh=bake.sh
 //FILES image/before.sh=before.sh
