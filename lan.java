@@ -78,6 +78,7 @@ class Lan implements Callable<Integer> {
     Preflight.tools(terminal, options.yes(), List.of(Tool.TMUX, Tool.SSH));
     Checks.services(cluster, session::forwards);
     try (Lock lock = StateFolder.lock(layout)) { // from here on the folder has its id
+      Checks.unchanged(options.cluster(), layout, options.file());
       VmSession owned = VmSession.of(cluster, layout, terminal);
       start(cluster, layout, owned, terminal);
       forward(cluster, layout, owned, terminal);

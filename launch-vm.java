@@ -94,6 +94,10 @@ class LaunchVm implements Callable<Integer> {
     NodeFiles files = NodeFiles.of(options, cluster, facts, base.image(), terminal);
     Checks.lan(cluster, layout);
     try (Lock lock = StateFolder.lock(layout)) {
+      if (vm.alive()) { // another command was sooner
+        terminal.line("%s runs already", name);
+        return 0;
+      }
       Checks.underLock(cluster, layout, facts, options.file());
       files.makeShared();
       Map<Role, BaseImage> template = template(files, base, node, terminal);
@@ -111,14 +115,18 @@ class LaunchVm implements Callable<Integer> {
     if (cold || files.hasDisk(node)) {
       return Map.of();
     }
-    Optional<BaseImage> found = files.template(node, base).flatMap(Template::found);
-    terminal.line(
-        found.isPresent()
-            ? "%s is forked from %s".formatted(name, found.get().folder())
-            : "%s boots from the start: no template fits its image, size and cloud-init file; to"
-                    .formatted(name)
-                + " make one: ./jbang prepare-template.java --only "
-                + name);
+    Optional<Template> fitting = files.template(node, base);
+    Optional<BaseImage> found = fitting.flatMap(Template::found);
+    if (found.isPresent()) {
+      terminal.line("%s is forked from %s", name, found.get().folder());
+    } else if (fitting.isEmpty()) {
+      terminal.line("%s boots from the start: its role has work that each node does itself", name);
+    } else {
+      terminal.line(
+          "%s boots from the start: no template fits its image, size and cloud-init file; to make"
+              + " one: ./jbang prepare-template.java --only %s",
+          name, name);
+    }
     return found.map(image -> Map.of(node.role(), image)).orElse(Map.of());
   }
 

@@ -39,6 +39,7 @@ import lib.image.Upkeep;
 import lib.qemu.BaseImage;
 import lib.qemu.Basis;
 import lib.seed.RoleFiles;
+import lib.state.CacheFolder;
 import lib.state.HostFacts;
 import lib.state.Layout;
 import lib.state.Options;
@@ -149,7 +150,16 @@ class PrepareImage implements Callable<Integer> {
     Set<String> below =
         forks.all().stream().map(fork -> fork.facts().parent()).collect(Collectors.toSet());
     images.store().all().stream().filter(base -> below.contains(base.digest())).forEach(kept::add);
+    chosen().ifPresent(kept::add);
     images.prune(kept, options.dryRun(), options.yes(), terminal);
+  }
+
+  private Optional<BaseImage> chosen() {
+    try {
+      return Basis.chosen(options.layout());
+    } catch (Problem gone) {
+      return Optional.empty(); // a launch will say so
+    }
   }
 
   private void prepare(Terminal terminal) {
@@ -184,9 +194,15 @@ class PrepareImage implements Callable<Integer> {
   private void choose(BaseImage base) {
     Layout layout = options.layout();
     Basis basis = new Basis(layout);
-    if (!options.dryRun() && !basis.isNeeded()) {
-      try (Lock lock = StateFolder.lock(layout)) {
-        basis.choose(base);
+    if (options.dryRun() || basis.isNeeded()) {
+      return;
+    }
+    try (Lock images = CacheFolder.lock("images", Terminal.current())) { // one of two at a time
+      StateFolder.claim(layout);
+      try (Lock lock = Lock.attempt(layout.lock()).orElse(null)) {
+        if (lock != null) { // else a launch goes on, which chooses itself
+          basis.choose(base);
+        }
       }
     }
   }

@@ -29,6 +29,7 @@ import lib.seed.NodeFiles;
 import lib.state.HostFacts;
 import lib.state.Layout;
 import lib.state.Options;
+import lib.vm.Checks;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 
@@ -64,20 +65,24 @@ class PrepareTemplate implements Callable<Integer> {
     HostFacts facts =
         options.dryRun() ? HostFacts.kept().orElseGet(HostFacts::assumed) : HostFacts.known();
     NodeFiles files = NodeFiles.of(options, cluster, facts, base.image(), terminal);
-    Templates templates = Templates.of(files, base, options.nodes(cluster), terminal::line);
+    Templates templates = Templates.of(files, base, options.nodes(cluster), this::say);
     if (options.dryRun()) {
       templates.describe().forEach(terminal::line);
       return 0;
     }
+    Checks.qemu(facts, cluster.network());
     try (Lock making = templates.lock(terminal)) {
       templates.forgetFailures();
       for (Role role : templates.missing()) {
         templates.make(role, terminal);
       }
     }
-    templates
-        .found()
-        .forEach((role, template) -> terminal.line("%-12s %s", role.word(), template.folder()));
+    templates.report().forEach(terminal::line);
     return 0;
+  }
+
+  /** A dry run prints commands that can be pasted: everything else in it is a comment. */
+  private void say(String line) {
+    Terminal.current().line((options.dryRun() ? "# " : "") + line);
   }
 }

@@ -154,6 +154,22 @@ class DownloadTest {
   }
 
   @Test
+  @Fault(
+      value = "a server that cannot continue a download breaks off each time",
+      promise = "kubenet gives up after a limited number of tries")
+  void aServerThatIgnoresRangesAndBreaksOffIsNotAskedForEver() throws IOException {
+    WebServer.Answer half =
+        (request, wire) -> {
+          wire.head("200 OK", "Content-Length: " + CONTENT.length);
+          wire.bytes(CONTENT, 0, HALF);
+        };
+    try (WebServer server = new WebServer(half)) {
+      assertThat(Lab.problem(() -> run(server.uri("/x")))).startsWith("cannot get ");
+      assertThat(server.requests).hasSizeBetween(2, 8);
+    }
+  }
+
+  @Test
   void aRangeThatIsNotTheOneAskedForIsNotTaken() {
     WebServer.Answer other =
         (request, wire) -> {

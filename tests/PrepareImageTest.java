@@ -346,6 +346,9 @@ class PrepareImageTest {
     config("./x.img", "./y.img");
     prepare().run().succeeded();
     prepare("--image", "./y.img").run().succeeded();
+    // the one that was chosen for this cluster stays, and so does the first of the list
+    prepare("--prune", "--dry-run").run().succeeded().prints("# 0 to remove");
+    prepare().run().succeeded();
     CommandResult list = prepare("--list").run().succeeded().quiet();
     assertThat(list.out().lines()).hasSize(3);
     list.prints("IMAGE ", "file-x.img-", "file-y.img-");

@@ -79,6 +79,11 @@ class StepsTest {
           .isEqualTo("worker0 runs already\n");
       assertThat(tiny.panes()).containsExactlyInAnyOrder("lan lan alive", "forward forward alive");
       step("lan").succeeded().quiet(); // what runs is left alone
+      Path file = tiny.folder().resolve("cluster.yaml");
+      String config = Files.readString(file);
+      Files.writeString(file, config + "vip: 10.240.0.6\n");
+      step("lan").exitedWith(1).complains("worker0 runs with virtual IP", "undo the change");
+      Files.writeString(file, config);
       assertThat(tiny.lan().alive()).isTrue();
       step("stop-all", "--only", "worker0").succeeded();
       assertThat(launch.waitFor()).isZero();
@@ -100,6 +105,20 @@ class StepsTest {
     step("launch-vm", "worker0")
         .exitedWith(1)
         .complainsInTwoLines("this machine was not checked", "./jbang check-host.java");
+  }
+
+  @Test
+  @Fault(
+      value = "the firmware is another one than when the machine was checked",
+      promise = "check-host finds it anew, as a launch does")
+  void firmwareIsLookedForAgain() throws IOException {
+    step("check-host").succeeded().quiet();
+    Path facts = tiny.top().resolve("cache/host.json");
+    String found = Files.readString(facts);
+    Files.writeString(facts, found.replaceFirst("\"code\" : \"", "\"code\" : \"/gone"));
+    assertThat(Files.readString(facts)).isNotEqualTo(found);
+    step("check-host").succeeded().quiet();
+    assertThat(Files.readString(facts)).isEqualTo(found);
   }
 
   private List<Path> files() throws IOException {

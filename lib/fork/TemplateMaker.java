@@ -106,6 +106,7 @@ public record TemplateMaker(Template template, Optional<BaseImage> held) impleme
    */
   @Override
   public void make(Path work, Terminal terminal, boolean yes) {
+    template.parent().verify();
     Throwaway vm = vm(work);
     vm.prepare(disk(vm));
     Layout.Files files = vm.files();

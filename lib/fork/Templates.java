@@ -83,9 +83,28 @@ public record Templates(ImageStore store, Map<Role, Template> makers) {
         .toList();
   }
 
+  /** {@return a line for each role: where its template is, or why there is none} */
+  public List<String> report() {
+    Map<Role, BaseImage> found = found();
+    return makers.keySet().stream()
+        .map(
+            role ->
+                "%-12s %s"
+                    .formatted(
+                        role.word(),
+                        found.containsKey(role)
+                            ? found.get(role).folder()
+                            : "its memory was touched since it was made; to make it anew, first:"
+                                + " prepare-image.java --prune"))
+        .toList();
+  }
+
   /** Has templates that could not be made earlier tried again. */
   public void forgetFailures() {
-    makers.values().forEach(template -> new Plan.Remove(failure(template)).run());
+    for (Template template : makers.values()) {
+      new Plan.Remove(failure(template)).run();
+      template.heldBoot().ifPresent(held -> new Plan.Remove(failure(held)).run());
+    }
   }
 
   /** {@return the roles whose templates have to be made first, and may be} */

@@ -31,13 +31,13 @@ public final class Probe {
    */
   public static HostFacts run(Optional<Image.Kernel> kernel, boolean keep) {
     String tried = kernel.map(image -> image.vmlinuz().toString()).orElse("firmware");
-    Optional<HostFacts> kept =
-        HostFacts.kept().filter(facts -> facts.settled() && facts.tried().equals(tried));
-    if (kept.isPresent()) {
+    Optional<HostFacts> kept = HostFacts.kept().filter(HostFacts::settled);
+    Optional<Firmware> firmware = facts().firmware(); // it may have been installed since
+    if (kept.filter(facts -> facts.holdsFor(tried, firmware)).isPresent()) {
       return kept.get();
     }
     HostFacts found = find(kernel, tried);
-    if (keep) {
+    if (keep && (found.settled() || kept.isEmpty())) {
       found.keep();
     }
     return found;

@@ -120,6 +120,7 @@ public record Curl(URI url, Duration patience) {
    */
   public void fetch(Path part, String sha256, Path errors, Terminal terminal) {
     int failures = 0;
+    long most = part.toFile().length();
     boolean connected = false;
     while (true) {
       long had = part.toFile().length();
@@ -139,7 +140,13 @@ public record Curl(URI url, Duration patience) {
         terminal.line(
             "  %s; starting anew",
             ended ? "what came before does not fit" : "the server can't send only the rest");
+        if (++failures == ATTEMPTS) {
+          throw problem(words(answer));
+        }
         continue;
+      }
+      if (answer.exit == WRITE_ERROR && free(part) > SMALL) {
+        throw new Problem("cannot write %s: %s".formatted(part, answer.error), "check its owner");
       }
       if (answer.exit == WRITE_ERROR || answer.exit == TOO_LARGE) {
         throw new Problem(
@@ -147,7 +154,9 @@ public record Curl(URI url, Duration patience) {
                 .formatted(part, free(part) >> 20),
             "free some space, then run this again: it goes on from there");
       }
-      failures = part.toFile().length() > had ? 0 : failures + 1;
+      long has = part.toFile().length();
+      failures = has > most ? 0 : failures + 1; // what came twice is no step forward
+      most = Math.max(most, has);
       if (!connected || failures == ATTEMPTS || answer.isRefusal()) {
         throw problem(words(answer));
       }

@@ -62,6 +62,11 @@ public final class Images {
   /** {@return the programs that the first image takes, if it is to be made here} */
   public List<Tool> tools() {
     List<Tool> tools = new ArrayList<>(List.of(Tool.QEMU_IMG));
+    if (!hasDisks()
+        && sources().get(0) instanceof ImageSource.Web
+        && stored(sources().get(0)).isEmpty()) {
+      tools.add(Tool.CURL);
+    }
     if (!hasDisks() && sources().get(0) instanceof ImageSource.Built built) {
       ImageBuild build = build(built);
       if (store.find(build.key()).isEmpty() && ImageBuild.isPossible()) {

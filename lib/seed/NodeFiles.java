@@ -4,10 +4,10 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.EnumMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import java.util.Optional;
 import java.util.TreeMap;
 import java.util.UUID;
@@ -155,16 +155,19 @@ public record NodeFiles(
       Basis basis = new Basis(layout);
       basis.use(base);
       ClusterRecord.add(cluster, layout, config, starting, base.folder().toString());
-      fresh.stream()
-          .map(node -> templates.get(node.role()))
-          .filter(Objects::nonNull)
-          .distinct()
-          .forEach(basis::useTemplate);
-      Each.run(
-          starting,
-          node ->
-              files(node, Optional.ofNullable(templates.get(node.role())).map(BaseImage::image))
-                  .run());
+      Map<Role, Image> below = new EnumMap<>(Role.class);
+      for (Node node : fresh) {
+        Optional.ofNullable(templates.get(node.role()))
+            .filter(template -> !below.containsKey(node.role()))
+            .flatMap(template -> BaseImage.read(template.folder())) // pruned meanwhile: it boots
+            .filter(BaseImage::hasMemory)
+            .ifPresent(
+                template -> {
+                  basis.useTemplate(template);
+                  below.put(node.role(), template.image());
+                });
+      }
+      Each.run(starting, node -> files(node, Optional.ofNullable(below.get(node.role()))).run());
     }
   }
 

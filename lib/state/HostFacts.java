@@ -12,6 +12,7 @@ import java.nio.file.Path;
 import java.util.Optional;
 import lib.Argv;
 import lib.Commands;
+import lib.Lock;
 import lib.Plan;
 import lib.Problem;
 import lib.cluster.Firmware;
@@ -19,7 +20,8 @@ import lib.cluster.Host;
 
 /**
  * What {@code check-host} found out about this machine. It is kept in the cache's {@code host.json}
- * and holds until the machine boots again, QEMU changes, or {@code /dev/kvm} opens or closes.
+ * and holds until the machine boots again, QEMU changes, or {@code /dev/kvm} opens or closes;
+ * {@code check-host} also looks whether the firmware is still the same.
  *
  * @param host the machine
  * @param accelerator one line: the accelerator, and why it is this one
@@ -70,7 +72,7 @@ public record HostFacts(Host host, String accelerator, String qemu, String tried
         return Optional.empty();
       }
       Kept kept = new ObjectMapper().readValue(file().toFile(), Kept.class);
-      if (kept == null || !now().equals(kept.of)) {
+      if (kept == null || now().isEmpty() || !now().equals(kept.of)) {
         return Optional.empty();
       }
       Host host =
@@ -84,13 +86,19 @@ public record HostFacts(Host host, String accelerator, String qemu, String tried
     }
   }
 
+  /** {@return whether a trial that boots {@code what} would find the same, with this firmware} */
+  public boolean holdsFor(String what, Optional<Firmware> firmware) {
+    return tried.equals(what) && host.firmware().equals(firmware);
+  }
+
   /**
    * {@return the facts that were kept}
    *
-   * @throws Problem naming the step that makes them, if there are none
+   * @throws Problem naming the step that makes them, if there are none, or if nothing is settled
    */
   public static HostFacts known() {
     return kept()
+        .filter(HostFacts::settled)
         .orElseThrow(
             () ->
                 new Problem(
@@ -146,8 +154,10 @@ public record HostFacts(Host host, String accelerator, String qemu, String tried
             settled);
     try {
       ObjectMapper json = new ObjectMapper().enable(SerializationFeature.INDENT_OUTPUT);
-      CacheFolder.claim();
-      new Plan.Write(file(), json.writeValueAsString(kept) + "\n", false).run();
+      String text = json.writeValueAsString(kept) + "\n";
+      try (Lock one = CacheFolder.lock(Layout.cache(), "host.lock", () -> {})) {
+        new Plan.Write(file(), text, false).run();
+      }
     } catch (IOException e) {
       throw new IllegalStateException(e); // texts and numbers can always be written
     }
@@ -177,8 +187,8 @@ public record HostFacts(Host host, String accelerator, String qemu, String tried
               ? "no QEMU"
               : qemu.get().toRealPath() + " " + Files.getLastModifiedTime(qemu.get());
       return String.join(", ", boot(), program, opens);
-    } catch (IOException e) {
-      return ""; // it just went away: nothing holds
+    } catch (IOException | Problem e) {
+      return ""; // QEMU just went away, or this system has no word for a boot: nothing holds
     }
   }
 
@@ -186,6 +196,6 @@ public record HostFacts(Host host, String accelerator, String qemu, String tried
     Path id = Path.of("/proc/sys/kernel/random/boot_id");
     return Files.exists(id)
         ? Files.readString(id).strip()
-        : Commands.run(Argv.of("sysctl", "-n", "kern.boottime")).out().strip();
+        : Commands.run(Argv.of("sysctl", "-n", "kern.bootsessionuuid")).orProblem().out().strip();
   }
 }

@@ -74,6 +74,17 @@ public final class Checks {
    */
   public static void underLock(Cluster cluster, Layout layout, HostFacts facts, String file) {
     qemu(facts, cluster.network());
+    unchanged(cluster, layout, file);
+  }
+
+  /**
+   * Checks that nothing about the nodes that exist keeps more from being started beside them.
+   *
+   * @param file the name of the cluster file, for messages
+   * @throws Problem if their cluster file was changed as it can't hold for them, their sockets are
+   *     gone, or they are only in part back at a snapshot
+   */
+  public static void unchanged(Cluster cluster, Layout layout, String file) {
     Changes.refuse(cluster, layout, file);
     refuseLostSockets(cluster, layout);
     if (Files.exists(layout.restoring())) {
