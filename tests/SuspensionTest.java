@@ -289,7 +289,7 @@ class SuspensionTest {
       promise =
           "if the guest has written to its disk, it boots from the disk, as its saved memory no"
               + " longer fits; if not, it resumes from its memory")
-  void letGoButNotRemoved() throws IOException {
+  void resumedButNotRemoved() throws IOException {
     killedAsItGoesOn();
     tiny.run("launch-all").succeeded();
     assertResumed();
