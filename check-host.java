@@ -61,7 +61,7 @@ class CheckHost implements Callable<Integer> {
     System.exit(Options.run(new CheckHost(), arguments));
   }
 
-  /** {@return the programs that launching takes} */
+  /** {@return the programs that a launch needs} */
   static List<Tool> tools() {
     List<Tool> tools = new ArrayList<>();
     tools.add(Tool.qemu(Host.Arch.current()));
@@ -99,7 +99,7 @@ class CheckHost implements Callable<Integer> {
   }
 
   /**
-   * {@return the facts: those that were kept, or those of a new trial, which are kept then}
+   * {@return the facts: those that were kept, or those of a new trial, which are then kept}
    *
    * @param kernel what the trial boots until its first line; without one, UEFI firmware
    */

@@ -77,7 +77,7 @@ class Lan implements Callable<Integer> {
     }
     Preflight.tools(terminal, options.yes(), List.of(Tool.TMUX, Tool.SSH));
     Checks.services(cluster, session::forwards);
-    try (Lock lock = StateFolder.lock(layout)) { // from here on the folder has its id
+    try (Lock lock = StateFolder.lock(layout)) { // from here on, the folder has its id
       Checks.unchanged(options.cluster(), layout, options.file());
       VmSession owned = VmSession.of(cluster, layout, terminal);
       start(cluster, layout, owned, terminal);
@@ -97,18 +97,18 @@ class Lan implements Callable<Integer> {
     new Plan(List.of(script(cluster, layout))).toShell().forEach(terminal::line);
   }
 
-  /** Starts the switch, unless it runs; the caller holds the lock. */
+  /** Starts the switch, unless it is running; the caller holds the lock. */
   void start(Cluster cluster, Layout layout, VmSession session, Terminal terminal) {
     StateFolder.claimRuntime(layout);
     session.startLan();
     LanPort.connectAll(ClusterRecord.wished(cluster, layout), layout, terminal);
-    if (ClusterRecord.read(layout).isEmpty()) { // whoever launches a VM finds the session by it
+    if (ClusterRecord.read(layout).isEmpty()) { // a launch finds the session by it
       ClusterRecord.add(cluster, layout, options.configOf(layout), List.of(), "");
     }
     session.record(layout);
   }
 
-  /** Starts the forward, unless it runs as it should; the caller holds the lock. */
+  /** Starts the forward, unless it is running as it should; the caller holds the lock. */
   static void forward(Cluster cluster, Layout layout, VmSession session, Terminal terminal) {
     Plan.Write script = script(cluster, layout);
     boolean changes = !script.isDone();

@@ -92,7 +92,7 @@ class LaunchAll implements Callable<Integer> {
     Cluster cluster = VmnetWay.onThisHost(options.cluster());
     List<Node> nodes = options.nodes(cluster);
     Layout layout = options.layout();
-    options.existing(layout); // whose nodes they are
+    options.existing(layout); // checks whose nodes they are
     Changes.refuse(cluster, layout, options.file());
     Lan lan = new Lan(options);
     PrepareImage step = new PrepareImage(options, image);
@@ -122,7 +122,7 @@ class LaunchAll implements Callable<Integer> {
       return 0;
     }
     BaseImage base = prepared.choice().base().orElseThrow();
-    try (Lock lock = StateFolder.lock(layout)) { // from here on the folder has its id
+    try (Lock lock = StateFolder.lock(layout)) { // from here on, the folder has its id
       VmSession session = VmSession.of(cluster, layout, terminal);
       List<Node> starting = new ArrayList<>(nodes);
       starting.removeIf(node -> Vm.of(node, layout).alive());
@@ -165,13 +165,13 @@ class LaunchAll implements Callable<Integer> {
       try (Lock making = missing.isEmpty() ? null : templates.lock(terminal)) {
         Consumer<List<Node>> begin = make.andThen(some -> some.forEach(start));
         admission.resumeAll(running, forks(templates, later, begin, terminal));
-        session.record(layout); // which the first fork may have made
+        session.record(layout); // the first fork may have made the session
       }
       return 0;
     }
   }
 
-  /** The nodes whose template is to be made first, by their roles; without it, they boot. */
+  /** The nodes whose template is to be made first, by role; without a template, they boot. */
   private static List<Admission.Later> forks(
       Templates templates, List<Node> later, Consumer<List<Node>> begin, Terminal terminal) {
     return later.stream()

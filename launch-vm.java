@@ -75,7 +75,7 @@ class LaunchVm implements Callable<Integer> {
     Cluster cluster = VmnetWay.onThisHost(options.cluster());
     Node node = cluster.node(name);
     Layout layout = options.layout();
-    options.existing(layout); // whose nodes they are
+    options.existing(layout); // checks whose nodes they are
     Changes.refuse(cluster, layout, options.file());
     if (options.dryRun()) {
       describe(node, cluster, layout, terminal);
@@ -94,7 +94,7 @@ class LaunchVm implements Callable<Integer> {
     NodeFiles files = NodeFiles.of(options, cluster, facts, base.image(), terminal);
     Checks.lan(cluster, layout);
     try (Lock lock = StateFolder.lock(layout)) {
-      if (vm.alive()) { // another command was sooner
+      if (vm.alive()) { // another command got there first
         terminal.line("%s runs already", name);
         return 0;
       }

@@ -81,7 +81,7 @@ class PrepareImage implements Callable<Integer> {
 
   @ArgGroup private What what = new What();
 
-  /** What to do in place of getting an image: one of these. */
+  /** What to do instead of getting an image: one of these. */
   private static final class What {
     @Option(names = "--list", description = "Print which images there are, and who uses them.")
     private boolean list;
@@ -111,7 +111,7 @@ class PrepareImage implements Callable<Integer> {
   @Override
   public Integer call() {
     Terminal terminal = Terminal.current();
-    options.layout(); // the images of a cluster are asked for: a folder of others is refused first
+    options.layout(); // a state folder of another user or program is refused first
     Upkeep images = new Upkeep(ImageStore.ofUser());
     Upkeep templates = new Upkeep(ImageStore.ofTemplates());
     if (what.list) {
@@ -190,17 +190,17 @@ class PrepareImage implements Callable<Integer> {
     }
   }
 
-  /** Notes for the steps to come which image this cluster's disks are to be based on. */
+  /** Notes, for later steps, which image this cluster's disks are to be based on. */
   private void choose(BaseImage base) {
     Layout layout = options.layout();
     Basis basis = new Basis(layout);
     if (options.dryRun() || basis.isNeeded()) {
       return;
     }
-    try (Lock images = CacheFolder.lock("images", Terminal.current())) { // one of two at a time
+    try (Lock images = CacheFolder.lock("images", Terminal.current())) { // only one at a time
       StateFolder.claim(layout);
       try (Lock lock = Lock.attempt(layout.lock()).orElse(null)) {
-        if (lock != null) { // else a launch goes on, which chooses itself
+        if (lock != null) { // else a launch is under way, which chooses the image
           basis.choose(base);
         }
       }
@@ -228,7 +228,7 @@ class PrepareImage implements Callable<Integer> {
     return choice;
   }
 
-  /** {@return the programs that the first image takes} */
+  /** {@return the programs that the first image needs} */
   List<Tool> tools(Cluster cluster, Terminal terminal) {
     return images(cluster, terminal).tools();
   }
@@ -243,7 +243,7 @@ class PrepareImage implements Callable<Integer> {
     choice.describe().forEach(terminal::line);
   }
 
-  /** The image that the options describe, which cluster.yaml may not name. */
+  /** The image that the options describe; cluster.yaml need not name it. */
   private Optional<ImageSource> wished() {
     if (suite == null && packages.isEmpty()) {
       return Optional.empty();

@@ -81,7 +81,7 @@ class PrepareTemplate implements Callable<Integer> {
     return 0;
   }
 
-  /** A dry run prints commands that can be pasted: everything else in it is a comment. */
+  /** A dry run prints commands that can be pasted, so everything else in it is a comment. */
   private void say(String line) {
     Terminal.current().line((options.dryRun() ? "# " : "") + line);
   }

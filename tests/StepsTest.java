@@ -10,7 +10,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
-/** Steps are joined by files: launch-vm takes what the steps before it left, or names the step. */
+/** Files connect the steps: launch-vm uses what earlier steps left, or names the missing step. */
 class StepsTest {
   private TinyCluster tiny;
 
@@ -78,7 +78,7 @@ class StepsTest {
       assertThat(step("launch-vm", "worker0").succeeded().quiet().out())
           .isEqualTo("worker0 runs already\n");
       assertThat(tiny.panes()).containsExactlyInAnyOrder("lan lan alive", "forward forward alive");
-      step("lan").succeeded().quiet(); // what runs is left alone
+      step("lan").succeeded().quiet(); // what is running is left alone
       Path file = tiny.folder().resolve("cluster.yaml");
       String config = Files.readString(file);
       Files.writeString(file, config + "vip: 10.240.0.6\n");

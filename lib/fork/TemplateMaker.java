@@ -30,8 +30,8 @@ import lib.vm.SavedState;
 import lib.vm.Vm;
 
 /**
- * Makes a template, or a held boot: a throwaway VM that runs until its guest says that it can be
- * saved; then its disk, its memory and its devices' state are files.
+ * Makes a template, or a held boot: a throwaway VM runs until its guest says that it can be saved;
+ * then its disk, its memory and its devices' state are kept as files.
  *
  * @param template what is made
  * @param held the boot that it goes on from; nothing if it boots from the start
@@ -76,7 +76,7 @@ public record TemplateMaker(Template template, Optional<BaseImage> held) impleme
         Optional.empty());
   }
 
-  /** Its files are a VM's; then its memory and its devices' state are saved. */
+  /** The files are those of a VM; its memory and its devices' state are saved later. */
   @Override
   public List<String> describe(Path work) {
     List<String> lines = new ArrayList<>(List.of("# makes the " + name()));
@@ -90,7 +90,7 @@ public record TemplateMaker(Template template, Optional<BaseImage> held) impleme
     return new Throwaway("template", work, template.host(), template.boot(), template.seed());
   }
 
-  /** Of a boot that was held, a copy. */
+  /** A copy of the held boot's disk, or else a new overlay of the image. */
   private Plan.Action disk(Throwaway vm) {
     Path path = vm.files().disk();
     int gib = template.node().size().diskGiB();
@@ -102,7 +102,7 @@ public record TemplateMaker(Template template, Optional<BaseImage> held) impleme
   /**
    * Runs it and saves it.
    *
-   * @throws Problem with what the guest said at last, if it is another
+   * @throws Problem with the guest's last word, if it is not the expected one
    */
   @Override
   public void make(Path work, Terminal terminal, boolean yes) {
@@ -113,7 +113,7 @@ public record TemplateMaker(Template template, Optional<BaseImage> held) impleme
     Argv command = template.qemu(files, work.resolve(Image.MEMORY));
     if (held.isPresent()) {
       Image.Memory from = held.get().image().memory().orElseThrow();
-      // by a program that keeps holes: most of it was never touched
+      // cp keeps holes, and most of the memory was never touched
       Argv copy = Argv.of("cp", from.memory().toString(), work.resolve(Image.MEMORY).toString());
       Commands.run(copy, COPY, vm.errors()).orProblem();
       command = SavedState.incomingTo(from.devices(), command);
@@ -128,7 +128,7 @@ public record TemplateMaker(Template template, Optional<BaseImage> held) impleme
         throw failed(said.isEmpty() ? Commands.tail(vm.errors(), 3) : said, vm);
       }
       try (Qmp qmp = Qmp.connect(files.qmp(), ANSWER)) {
-        // QEMU's user network has a state of its own, which a node's network may not take
+        // QEMU's user network has a state of its own, which a node's network may not accept
         qmp.execute("netdev_del", Map.of("id", template.nics().get(0).id()));
       }
       SavedState.save(files.qmp(), work.resolve(Image.DEVICES));
@@ -159,7 +159,7 @@ public record TemplateMaker(Template template, Optional<BaseImage> held) impleme
     }
   }
 
-  /** What the guest says at last; empty if it does not. */
+  /** The guest's last word; empty if QEMU ends without one. */
   private String awaitWord(Process process, Path console) {
     Duration within = template.host().emulates() ? template.limit() : template.limit().dividedBy(5);
     return Wait.until(
@@ -181,7 +181,7 @@ public record TemplateMaker(Template template, Optional<BaseImage> held) impleme
   }
 
   private Problem failed(String fact, Throwaway vm) {
-    Path console = vm.keepConsole(); // the folder goes
+    Path console = vm.keepConsole(); // the folder is removed
     return new Problem(
         "no %s: %s".formatted(name(), Visible.line(fact)),
         "its console is in " + console + "; --cold boots each node from the start");

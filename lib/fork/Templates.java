@@ -24,17 +24,17 @@ import lib.seed.NodeFiles;
 import lib.seed.Template;
 
 /**
- * The templates that a launch forks nodes from, one a role; and the reason, where there is none.
+ * The templates that a launch forks nodes from, one per role; where there is none, the reason.
  *
- * @param makers what makes each, or has made it
+ * @param makers what each role's template is made of
  */
 public record Templates(ImageStore store, Map<Role, Template> makers) {
 
   /**
    * {@return the templates of roles whose nodes can be forked}
    *
-   * @param starting the nodes without a disk, which are to start
-   * @param say gets a line for each role whose nodes boot in place of being forked
+   * @param starting the nodes that are to start and have no disk
+   * @param say gets a line for each role whose nodes boot instead of being forked
    */
   public static Templates of(
       NodeFiles files, BaseImage base, List<Node> starting, Consumer<String> say) {
@@ -68,7 +68,7 @@ public record Templates(ImageStore store, Map<Role, Template> makers) {
     return templates;
   }
 
-  /** {@return the templates that are there already, their memory whole} */
+  /** {@return the templates that are already there, with their memory intact} */
   public Map<Role, BaseImage> found() {
     Map<Role, BaseImage> found = new EnumMap<>(Role.class);
     makers.forEach((role, template) -> template.found().ifPresent(image -> found.put(role, image)));
@@ -99,7 +99,7 @@ public record Templates(ImageStore store, Map<Role, Template> makers) {
         .toList();
   }
 
-  /** Has templates that could not be made earlier tried again. */
+  /** Lets templates that could not be made earlier be tried again. */
   public void forgetFailures() {
     for (Template template : makers.values()) {
       new Plan.Remove(failure(template)).run();
@@ -107,7 +107,7 @@ public record Templates(ImageStore store, Map<Role, Template> makers) {
     }
   }
 
-  /** {@return the roles whose templates have to be made first, and may be} */
+  /** {@return the roles whose templates have to be made first, and have not failed before} */
   public List<Role> missing() {
     return makers.keySet().stream()
         .filter(role -> store.find(makers.get(role).key()).isEmpty())
@@ -115,18 +115,18 @@ public record Templates(ImageStore store, Map<Role, Template> makers) {
         .toList();
   }
 
-  /** What says that a template could not be made: the next try would take minutes to fail, too. */
+  /** Says that a template could not be made: the next try would also take minutes to fail. */
   private Path failure(Template maker) {
     return store.work(maker.key()).resolveSibling("." + maker.key() + ".failed");
   }
 
-  /** {@return the lock under which they are made, so that of two launches one makes them} */
+  /** {@return the lock under which they are made, so that only one of two launches makes them} */
   public Lock lock(Terminal terminal) {
     return store.makingLock(terminal);
   }
 
   /**
-   * {@return the template of a role, made now unless it is there; the caller holds the lock}
+   * {@return the template of a role, made now if it is not there; the caller holds the lock}
    *
    * @throws Problem if it can't be made
    */
@@ -144,7 +144,7 @@ public record Templates(ImageStore store, Map<Role, Template> makers) {
     }
   }
 
-  /** Makes the template of a role; where that fails, a line says why: its nodes boot then. */
+  /** Makes the template of a role; if that fails, a line says why, and its nodes boot. */
   public void attempt(Role role, Terminal terminal) {
     try {
       make(role, Terminal.plain(new PrintStream(OutputStream.nullOutputStream())));
@@ -153,19 +153,19 @@ public record Templates(ImageStore store, Map<Role, Template> makers) {
     }
   }
 
-  /** Of a process that is being ended, what it runs ends too: that is no fault of the template. */
+  /** When this process is being ended, what it runs ends too: that is not the template's fault. */
   private void note(Template maker, Problem problem) {
     Thread none = new Thread();
     try {
       Runtime.getRuntime().addShutdownHook(none);
       Runtime.getRuntime().removeShutdownHook(none);
-    } catch (IllegalStateException e) { // the only way to learn it
+    } catch (IllegalStateException e) { // the only way to find out
       return;
     }
     new Plan.Write(failure(maker), problem.getMessage() + "\n", false).run();
   }
 
-  /** The boot that a template can go on from, made now unless it is there; without it, it boots. */
+  /** The boot that a template can go on from, made now if needed; without one, it boots. */
   private synchronized Optional<BaseImage> held(Template template, Terminal terminal) {
     Optional<Template> possible = template.heldBoot();
     if (possible.isEmpty() || Files.exists(failure(possible.get()))) {

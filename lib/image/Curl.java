@@ -21,15 +21,15 @@ import lib.qemu.Digest;
 /**
  * Fetches a file from the web with curl. The command that runs is the one that a dry run prints.
  *
- * <p>What was received so far stays in a file, from which curl goes on: after a broken connection
- * as well as in a later run. curl's own {@code --retry} would throw that away each time (curl's
- * issues 1084 and 18035), so this class tries again itself.
+ * <p>What was received so far stays in a file, and curl goes on from there, after a broken
+ * connection as well as in a later run. curl's own {@code --retry} would throw that away each time
+ * (curl's issues 1084 and 18035), so this class does the retrying itself.
  *
  * @param url where the file is
  * @param patience how long a server may be silent, in whole seconds
  */
 public record Curl(URI url, Duration patience) {
-  /** How many times in a row it tries without receiving a byte. */
+  /** How many times in a row it tries without receiving anything new. */
   private static final int ATTEMPTS = 4;
 
   private static final Duration PAUSE = Duration.ofSeconds(1);
@@ -55,9 +55,9 @@ public record Curl(URI url, Duration patience) {
    * What curl said.
    *
    * @param exit its exit code
-   * @param status of HTTP; 0 if there was no answer
+   * @param status the HTTP status; 0 if there was no answer
    * @param connected whether there was a connection, encrypted if it had to be
-   * @param error its message; empty if it said none
+   * @param error its message; empty if it gave none
    */
   private record Answer(int exit, int status, boolean connected, String error) {
     static Answer of(int exit, String said) {
@@ -71,13 +71,13 @@ public record Curl(URI url, Duration patience) {
           error.find() ? Visible.line(error.group(1)) : "");
     }
 
-    /** Whether to ask again would change nothing. */
+    /** Whether asking again would change nothing. */
     boolean isRefusal() {
       return exit == 0 || exit == NO_RANGES || status >= 300 && status < 500;
     }
   }
 
-  /** The command, as far as it is the same for all purposes. */
+  /** The part of the command that is the same for all purposes. */
   private Argv command() {
     return Argv.of("curl", "--disable", "--fail", "--location", "--globoff") // no ~/.curlrc
         .option("--max-redirs", 10)
@@ -91,7 +91,7 @@ public record Curl(URI url, Duration patience) {
   /**
    * {@return the command that fetches the file, or the rest of it}
    *
-   * @param part the file that is written, which may have the beginning already
+   * @param part the file that is written, which may already hold the beginning
    */
   public Argv fetching(Path part) {
     return command()
@@ -113,10 +113,10 @@ public record Curl(URI url, Duration patience) {
   /**
    * Fetches the whole file.
    *
-   * @param part the file that is written, which may have the beginning already
+   * @param part the file that is written, which may already hold the beginning
    * @param sha256 its digest, 64 hexadecimal digits
    * @param errors a file for what curl says, which is removed afterwards
-   * @throws Problem if it can't be had or has another digest; the latter leaves nothing
+   * @throws Problem if it can't be fetched, or has another digest and is removed
    */
   public void fetch(Path part, String sha256, Path errors, Terminal terminal) {
     int failures = 0;
@@ -128,7 +128,7 @@ public record Curl(URI url, Duration patience) {
       connected |= answer.connected;
       boolean ended =
           answer.exit == 0 && (answer.status == 200 || had > 0 && answer.status == 206)
-              || had > 0 && answer.status == 416; // there is nothing behind what came before
+              || had > 0 && answer.status == 416; // nothing comes after what came before
       if (ended && has(part, sha256)) {
         return;
       }
@@ -155,7 +155,7 @@ public record Curl(URI url, Duration patience) {
             "free some space, then run this again: it goes on from there");
       }
       long has = part.toFile().length();
-      failures = has > most ? 0 : failures + 1; // what came twice is no step forward
+      failures = has > most ? 0 : failures + 1; // getting the same part twice is no progress
       most = Math.max(most, has);
       if (!connected || failures == ATTEMPTS || answer.isRefusal()) {
         throw problem(words(answer));
@@ -187,7 +187,7 @@ public record Curl(URI url, Duration patience) {
     }
   }
 
-  /** Shows how far it is: curl's bar for a person, else a line for each tenth. */
+  /** Shows how far it has got: curl's bar for a person, otherwise a line for each tenth. */
   private int show(Path errors, int shown, Terminal terminal) {
     Optional<MatchResult> bar =
         BAR.matcher(Commands.tail(errors, 9)).results().reduce((former, latter) -> latter);
@@ -212,7 +212,7 @@ public record Curl(URI url, Duration patience) {
   }
 
   /**
-   * {@return whether the server says that it has no such file, by 404, or by 410 (RFC 9110)}
+   * {@return whether the server says that it has no such file, with 404 or 410 (RFC 9110)}
    *
    * @throws Problem if it neither says so nor has the file, or if nobody answers
    */
@@ -230,7 +230,7 @@ public record Curl(URI url, Duration patience) {
   /**
    * {@return a small text file, such as SHA256SUMS}
    *
-   * @throws Problem if it can't be had, or is longer than a MiB
+   * @throws Problem if it can't be fetched, or is longer than a MiB
    */
   public String text() {
     Commands.Result result = Commands.run(quick().add(url.toString()), SMALL);

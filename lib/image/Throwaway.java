@@ -17,33 +17,33 @@ import lib.state.Layout;
 import lib.tools.Tool;
 
 /**
- * A VM that runs once in the folder of an image that is being made. What it leaves there becomes a
- * part of the image; its own files go.
+ * A VM that runs once in the folder of an image that is being made. What it leaves there becomes
+ * part of the image; its own files are removed.
  *
  * @param kind {@code bake} or {@code template}, which names its QMP socket and its console's copy
  * @param work the folder in which the image is made
  * @param host what it runs on
- * @param boot how it comes up
+ * @param boot how it boots
  * @param seed the files of its seed by their names
  */
 public record Throwaway(String kind, Path work, Host host, Boot boot, Map<String, String> seed) {
 
-  /** {@return the programs that such a VM takes} */
+  /** {@return the programs that such a VM needs} */
   public static List<Tool> tools(Host host) {
     return List.of(Tool.qemu(host.arch()), Tool.isoMaker(host.os()), Tool.QEMU_IMG);
   }
 
-  /** {@return its own files, laid out as those of a node} */
+  /** {@return its own files, laid out like those of a node} */
   public Layout.Files files() {
     return new Layout.Files(work.resolve("vm"), Layout.of(work).runtime().resolve(kind + ".qmp"));
   }
 
-  /** {@return the file for what its QEMU complains of} */
+  /** {@return the file for its QEMU's complaints} */
   public Path errors() {
     return files().folder().resolve("errors");
   }
 
-  /** {@return what makes its files, its disk among them} */
+  /** {@return what makes its files, including its disk} */
   public Plan plan(Plan.Action disk) {
     Layout.Files files = files();
     List<Plan.Action> actions = new ArrayList<>();
@@ -73,13 +73,13 @@ public record Throwaway(String kind, Path work, Host host, Boot boot, Map<String
     return Argv.of("rm", "-r", Argv.word(files().folder()));
   }
 
-  /** {@return a copy of its console's log, which stays when its files go} */
+  /** {@return a copy of its console's log, which stays when its files are removed} */
   public Path keepConsole() {
     Path console = Layout.cache().resolve(kind + "-console.log");
     try {
       Files.copy(files().console(), console, StandardCopyOption.REPLACE_EXISTING);
     } catch (IOException e) {
-      // QEMU has not come as far as that
+      // QEMU did not get that far
     }
     return console;
   }

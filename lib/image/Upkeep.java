@@ -16,7 +16,7 @@ import lib.Visible;
 import lib.qemu.BaseImage;
 import lib.qemu.Basis;
 
-/** What is in a store: a list of it, whether it is whole, and what nobody needs any more. */
+/** What is in a store: a list of it, whether it is intact, and what nobody needs any more. */
 public record Upkeep(ImageStore store) {
   private static final Duration LIMIT = Duration.ofMinutes(10);
 
@@ -53,7 +53,7 @@ public record Upkeep(ImageStore store) {
             .collect(Collectors.joining(", "));
   }
 
-  /** {@return a problem for each image that is not what it was; every byte is read} */
+  /** {@return a problem for each image that has changed; every byte is read} */
   public List<Problem> verify(Terminal terminal) {
     List<Problem> problems = new ArrayList<>();
     for (BaseImage base : store.all()) {
@@ -68,10 +68,9 @@ public record Upkeep(ImageStore store) {
   }
 
   /**
-   * {@return what nobody needs: images without a disk that is based on them, and what was left
-   * unfinished}
+   * {@return what nobody needs: images that no disk is based on, and what was left unfinished}
    *
-   * @param kept images that stay all the same
+   * @param kept images that stay anyway
    */
   public List<Path> unneeded(List<BaseImage> kept) {
     List<Path> unneeded = new ArrayList<>(store.unfinished());
@@ -85,8 +84,8 @@ public record Upkeep(ImageStore store) {
   /**
    * Removes what nobody needs; asks first, unless {@code yes}.
    *
-   * @param kept images that stay all the same
-   * @param dryRun whether to name it only
+   * @param kept images that stay anyway
+   * @param dryRun whether only to name it
    * @throws Problem if the person does not agree
    */
   public void prune(List<BaseImage> kept, boolean dryRun, boolean yes, Terminal terminal) {
@@ -110,9 +109,9 @@ public record Upkeep(ImageStore store) {
     }
   }
 
-  /** The room that a folder or file of the store takes, in MiB. */
+  /** The space that a folder or file of the store takes up, in MiB. */
   private static long mib(Path path) {
-    // what of it is another user's, or goes away meanwhile, does not count
+    // any part that is another user's, or goes away meanwhile, does not count
     String said = Commands.run(Argv.of("du", "-sm", path.toString()), LIMIT).out();
     return said.matches("(?s)[0-9]+\\s.*") ? Long.parseLong(said.split("\\s")[0]) : 0;
   }

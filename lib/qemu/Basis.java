@@ -22,10 +22,10 @@ import lib.state.StateFolder;
 
 /**
  * Which base image a cluster's disks are based on, and which templates some of them were forked
- * from. The state folder's file {@code image} says it; a mark beside each image says the same the
- * other way round, so that nobody removes an image that a disk needs.
+ * from. The state folder's file {@code image} records this. A mark beside each image records the
+ * same in reverse, so that nobody removes an image that a disk needs.
  *
- * @param layout of the cluster
+ * @param layout the cluster's
  */
 public record Basis(Layout layout) {
   private static final String USERS = "used-by";
@@ -56,7 +56,7 @@ public record Basis(Layout layout) {
         : BaseImage.read(Path.of(lines.get(0))).filter(image -> lines.contains(image.digest()));
   }
 
-  /** {@return what a dry run prints of the image: one that is not made yet has a kernel} */
+  /** {@return the image for a dry run: one that is not made yet is assumed to have a kernel} */
   public static Image chosenOrAssumed(Cluster cluster, Layout layout) {
     Optional<BaseImage> chosen = chosen(layout);
     if (chosen.isPresent()) {
@@ -78,8 +78,8 @@ public record Basis(Layout layout) {
   }
 
   /**
-   * Notes, here and beside the image, that disks are based on it; checks also the templates that
-   * are below disks which are there.
+   * Notes, here and beside the image, that disks are based on it. Also checks the templates that
+   * existing disks are overlays of.
    *
    * @throws Problem if a file of one was changed, cut off or swapped
    */
@@ -88,7 +88,7 @@ public record Basis(Layout layout) {
     List<BaseImage> templates = templates();
     templates.forEach(BaseImage::verify);
     Optional<BaseImage> other = current().filter(base -> !base.digest().equals(image.digest()));
-    if (other.isPresent()) { // another launch was sooner
+    if (other.isPresent()) { // another launch got there first
       throw new Problem(
           "the disks in %s are based on another image by now, %s"
               .formatted(layout.state(), other.get().folder()),
@@ -96,13 +96,13 @@ public record Basis(Layout layout) {
     }
     mark(image);
     templates.forEach(this::mark); // the folder may have been moved
-    if (noted().isEmpty()) { // else it may name templates, too
+    if (noted().isEmpty()) { // otherwise it may name templates, too
       new Plan.Write(layout.image(), note(image), false).run();
     }
   }
 
   /**
-   * Notes the same of a template.
+   * Notes the same for a template.
    *
    * @throws Problem as {@link #use}
    */
@@ -151,7 +151,7 @@ public record Basis(Layout layout) {
     return image.get();
   }
 
-  /** The noted templates that a disk is an overlay of; one that lost its disks is not needed. */
+  /** The noted templates that a disk is an overlay of; one whose disks are gone is not needed. */
   private List<BaseImage> templates() {
     List<String> noted = noted();
     Map<Path, List<String>> digests = new TreeMap<>();
@@ -171,7 +171,7 @@ public record Basis(Layout layout) {
         .toList();
   }
 
-  /** As the disk's header names it, at once (QEMU's docs/interop/qcow2.txt, bytes 8 to 19). */
+  /** Reads it straight from the disk's header (QEMU's docs/interop/qcow2.txt, bytes 8 to 19). */
   private static Optional<Path> backing(Path disk) {
     try (RandomAccessFile file = new RandomAccessFile(disk.toFile(), "r")) {
       file.seek(8);
@@ -188,7 +188,8 @@ public record Basis(Layout layout) {
   /**
    * {@return the state folders of the clusters whose disks are based on an image}
    *
-   * <p>One that is not there may have been moved, or be on a disk that is not mounted: it counts.
+   * <p>One that is not there may have been moved, or may be on a disk that is not mounted, so it
+   * counts.
    */
   public static List<Path> users(BaseImage image) {
     return Layout.list(image.folder().resolve(USERS)).stream()
@@ -202,7 +203,7 @@ public record Basis(Layout layout) {
         .toList();
   }
 
-  /** {@return what {@link #use} noted beside images: to go when the disks are gone} */
+  /** {@return the marks that {@link #use} made beside images: they go when the disks are gone} */
   public List<Path> marks() {
     List<String> lines = lines();
     List<Path> marks = new ArrayList<>();
@@ -211,18 +212,18 @@ public record Basis(Layout layout) {
           .ifPresent(
               image -> {
                 marks.add(mark(image, StateFolder.id(layout)));
-                marks.add(mark(image, layout.state().toString())); // the form before
+                marks.add(mark(image, layout.state().toString())); // the older form
               });
     }
     return marks;
   }
 
-  /** By the state folder's id, so that one that is moved has one mark. */
+  /** Named by the state folder's id, so that a folder that is moved keeps one mark. */
   private static Path mark(BaseImage image, String id) {
     return image.folder().resolve(USERS).resolve(Digest.of(id).substring(0, 16));
   }
 
-  /** A mark that names nothing stands for itself: a user that is not known. */
+  /** A mark that names no path stands for itself, as an unknown user. */
   private static Path path(Path mark) {
     try {
       return Path.of(text(mark));
@@ -231,7 +232,7 @@ public record Basis(Layout layout) {
     }
   }
 
-  /** {@return whether there are disks, which are based on some image} */
+  /** {@return whether there are disks, and so an image that they are based on} */
   public boolean isNeeded() {
     return !disks().isEmpty();
   }
@@ -243,7 +244,10 @@ public record Basis(Layout layout) {
         .toList();
   }
 
-  /** The folder and the digest of the image, then those of templates; none without disks. */
+  /**
+   * The folder and the digest of the image, then those of the templates; empty if there are no
+   * disks.
+   */
   private List<String> noted() {
     if (!isNeeded()) {
       return List.of();

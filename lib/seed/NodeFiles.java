@@ -56,7 +56,7 @@ public record NodeFiles(
     Map<Role, Yaml> roles) {
 
   /**
-   * {@return what makes the files of a cluster's nodes; says how they boot}
+   * {@return what makes the files of a cluster's nodes; prints how they boot}
    *
    * @throws Problem if a role's file is faulty, or the image can't be booted here as configured
    */
@@ -92,9 +92,10 @@ public record NodeFiles(
   }
 
   /**
-   * {@return the files by which this host reaches nodes and virtual IP; the keys must be there}
+   * {@return the files by which this host reaches the nodes and the virtual IP; the keys must be
+   * there}
    *
-   * @param nodes those of the cluster file, and those that exist beside them
+   * @param nodes those in the cluster file, and any others that exist
    */
   public static Plan ssh(Cluster cluster, List<Node> nodes, Layout layout) {
     Map<Node, SshKey> keys = new LinkedHashMap<>();
@@ -116,14 +117,14 @@ public record NodeFiles(
     ssh(cluster, ClusterRecord.wished(cluster, layout), layout).run();
   }
 
-  /** {@return whether a node has its disk already} */
+  /** {@return whether a node already has its disk} */
   public boolean hasDisk(Node node) {
     return Files.exists(layout.node(node).disk());
   }
 
   /**
    * {@return the template that a node could be forked from; nothing if its role's file has work
-   * that each node does for itself}
+   * that each node must do itself}
    */
   public Optional<Template> template(Node node, BaseImage base) {
     Yaml role = roles.get(node.role());
@@ -138,8 +139,7 @@ public record NodeFiles(
    * @param base the image that their disks are based on
    * @param templates what nodes without a disk are forked from, by role
    * @param config the cluster file as the record names it
-   * @throws Problem if the image was damaged, or a saved state does not fit any more; nothing was
-   *     made then
+   * @throws Problem if the image was damaged, or a saved state no longer fits; nothing is made then
    */
   public synchronized void make(
       List<Node> starting,
@@ -150,7 +150,7 @@ public record NodeFiles(
     List<Node> fresh = starting.stream().filter(node -> !hasDisk(node)).toList();
     VirtualIp.missing(cluster, fresh, roles).forEach(terminal::line);
     Suspension.ready(starting, layout, this::command, host(), facts.qemu());
-    try (Lock images = CacheFolder.lock("images", terminal); // nobody removes them meanwhile
+    try (Lock images = CacheFolder.lock("images", terminal); // so nobody removes them
         Lock forks = CacheFolder.lock("templates", terminal)) {
       Basis basis = new Basis(layout);
       basis.use(base);
@@ -159,7 +159,7 @@ public record NodeFiles(
       for (Node node : fresh) {
         Optional.ofNullable(templates.get(node.role()))
             .filter(template -> !below.containsKey(node.role()))
-            .flatMap(template -> BaseImage.read(template.folder())) // pruned meanwhile: it boots
+            .flatMap(template -> BaseImage.read(template.folder())) // if pruned by now, it boots
             .filter(BaseImage::hasMemory)
             .ifPresent(
                 template -> {
@@ -201,7 +201,7 @@ public record NodeFiles(
               .formatted(node.name(), node.size().diskGiB(), image.bytes() >> 20, image.name()),
           "give the role a larger `disk` in cluster.yaml");
     }
-    if (!hasDisk(node)) { // what a disk that is gone would have gone on from
+    if (!hasDisk(node)) { // what a disk that is gone would have resumed from
       actions.add(new Plan.Remove(files.incoming()));
       if (Files.exists(files.suspended())) {
         actions.add(new Plan.Remove(files.suspended()));
@@ -220,7 +220,7 @@ public record NodeFiles(
     return new Plan(actions);
   }
 
-  /** {@return what gives a guest copies of its own of the files that it boots by} */
+  /** {@return what gives a guest its own copies of the files that it boots with} */
   public static List<Plan.Make> copies(Boot boot, Layout.Files files) {
     return new TreeMap<>(boot.copies(files))
         .entrySet().stream()
@@ -268,7 +268,7 @@ public record NodeFiles(
 
   /**
    * A random id. It is made with the disk and stays as long as the disk: cloud-init does its work
-   * again for another id, and must not do so because the cluster was renamed or moved.
+   * again for another id, and must not do so just because the cluster was renamed or moved.
    */
   private String instance(Node node) {
     return hasDisk(node)
@@ -302,12 +302,11 @@ public record NodeFiles(
 
   /**
    * {@return shell commands that keep a console's log small as long as the shell's process lives,
-   * which becomes QEMU's}
+   * which becomes QEMU}
    *
-   * <p>They look every 10 s; 32 MiB are a thousand ordinary boots. They hold nothing of the
-   * terminal. In tmux QEMU leads a session, and when it ends, they end at once; elsewhere they
-   * notice at their next look. QEMU opens the log with O_APPEND, so it can be cut while QEMU
-   * writes.
+   * <p>They look every 10 s; 32 MiB is a thousand ordinary boots. They keep nothing of the terminal
+   * open. In tmux, QEMU leads a session, and when it ends, they end at once; elsewhere they notice
+   * the next time they look. QEMU opens the log with O_APPEND, so it can be cut while QEMU writes.
    */
   public static String boundConsole(Path log) {
     return """

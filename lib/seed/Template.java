@@ -23,22 +23,23 @@ import lib.state.Layout;
 
 /**
  * What a template is made of: a VM that is booted once for all nodes of a role and saved, with its
- * memory, when cloud-init has done the role's work. A node forked from it is an overlay of its disk
- * and a private view of its memory, of which the host holds each page that no node has changed only
- * once. In the guest {@code fork.py} prepares for that, and makes the node of it.
+ * memory, when cloud-init has done the role's work. A node forked from it has an overlay of its
+ * disk and a private view of its memory. The host keeps only one copy of each page that no node has
+ * changed. In the guest, {@code fork.py} prepares for the fork, and then turns the guest into the
+ * node.
  *
  * <p>A <em>held boot</em> is described in the same way: a boot that was saved just before
- * cloud-init. Up to there it is the same for all roles of one size, and their templates go on from
- * it.
+ * cloud-init. Up to that point it is the same for all roles of the same size, and their templates
+ * go on from it.
  *
- * @param name what is made, for a message
+ * @param name what is made, for messages
  * @param kind what its folder's name starts with: the role of the nodes, or {@code held}
  * @param parent the image that its disk is based on, which nodes of this role would boot
- * @param node one of those that will go on from it, for what all of them have: size and NICs
- * @param boot how it comes up
+ * @param node one of those that will go on from it, for what they all share: size and NICs
+ * @param boot how it boots
  * @param seed the files of its seed by their names
  * @param last the word that the guest says when it can be saved
- * @param limit until then, under emulation; with an accelerator it is a fifth of that
+ * @param limit how long that may take under emulation; with an accelerator, a fifth of that
  */
 public record Template(
     String name,
@@ -94,7 +95,7 @@ public record Template(
 
   /**
    * {@return the held boot that it can go on from; nothing if its image has no {@code hold-boot}
-   * ({@code lib/image/after.sh}), or boots by a loader, which is told no command line}
+   * ({@code lib/image/after.sh}), or boots by a loader, which is given no command line}
    */
   public Optional<Template> heldBoot() {
     if (!(boot instanceof Boot.ByKernel direct)
@@ -116,8 +117,8 @@ public record Template(
   }
 
   /**
-   * {@return the name of its folder: another one for another image, QEMU, size, network, seed or
-   * boot path, so that what is found by it fits}
+   * {@return the name of its folder: a different one for another image, QEMU, size, network, seed
+   * or boot path, so that whatever is found under it fits}
    */
   public String key() {
     Layout.Files anywhere = new Layout.Files(Path.of("/template"), Path.of("/template.qmp"));
@@ -138,7 +139,7 @@ public record Template(
     return Layout.cache().resolve("templates");
   }
 
-  /** {@return what was made by this description, if its memory is whole} */
+  /** {@return what was made from this description, if its memory is intact} */
   public Optional<BaseImage> found() {
     return BaseImage.read(store().resolve(key())).filter(BaseImage::hasMemory);
   }
@@ -154,9 +155,10 @@ public record Template(
   }
 
   /**
-   * {@return the node's own command but for the host's side of the NICs, and memory in a file}
+   * {@return the node's own command, except for the host's side of the NICs, and with memory in a
+   * file}
    *
-   * <p>Its devices are a node's, in the same order, so that QEMU takes the one's state for the
+   * <p>Its devices are a node's, in the same order, so that QEMU accepts the state of one for the
    * other.
    */
   public Argv qemu(Layout.Files files, Path memory) {

@@ -20,18 +20,18 @@ import lib.cluster.Host;
 
 /**
  * What {@code check-host} found out about this machine. It is kept in the cache's {@code host.json}
- * and holds until the machine boots again, QEMU changes, or {@code /dev/kvm} opens or closes;
- * {@code check-host} also looks whether the firmware is still the same.
+ * and holds until the machine reboots, QEMU changes, or access to {@code /dev/kvm} changes. {@code
+ * check-host} also checks whether the firmware is still the same.
  *
  * @param host the machine
- * @param accelerator one line: the accelerator, and why it is this one
+ * @param accelerator one line: the accelerator, and why it was chosen
  * @param qemu what QEMU calls itself, such as {@code 7.2.22}; empty if it is not installed
  * @param tried what the trial booted: a kernel's path, or {@code firmware}
  * @param settled whether another trial would end the same way
  */
 public record HostFacts(Host host, String accelerator, String qemu, String tried, boolean settled) {
 
-  /** The file's content: texts and numbers. */
+  /** The file's content: strings and numbers. */
   @JsonIgnoreProperties(ignoreUnknown = true)
   private record Kept(
       String of,
@@ -43,7 +43,7 @@ public record HostFacts(Host host, String accelerator, String qemu, String tried
       String tried,
       boolean settled) {}
 
-  /** {@link Firmware} as texts. */
+  /** {@link Firmware} as strings. */
   private record Flash(
       String code, String codeFormat, String variables, String variablesFormat, boolean small) {
     static Flash of(Firmware firmware) {
@@ -82,11 +82,11 @@ public record HostFacts(Host host, String accelerator, String qemu, String tried
               kept.sandbox);
       return Optional.of(new HostFacts(host, kept.because, kept.qemu, kept.tried, kept.settled));
     } catch (IOException | RuntimeException e) {
-      return Optional.empty(); // then they are found out again
+      return Optional.empty(); // they will be found out again
     }
   }
 
-  /** {@return whether a trial that boots {@code what} would find the same, with this firmware} */
+  /** {@return whether these facts hold for a trial that boots {@code what} with this firmware} */
   public boolean holdsFor(String what, Optional<Firmware> firmware) {
     return tried.equals(what) && host.firmware().equals(firmware);
   }
@@ -94,7 +94,7 @@ public record HostFacts(Host host, String accelerator, String qemu, String tried
   /**
    * {@return the facts that were kept}
    *
-   * @throws Problem naming the step that makes them, if there are none, or if nothing is settled
+   * @throws Problem naming the step that makes them, if there are none or they are not settled
    */
   public static HostFacts known() {
     return kept()
@@ -106,7 +106,7 @@ public record HostFacts(Host host, String accelerator, String qemu, String tried
                     "check it: ./jbang check-host.java"));
   }
 
-  /** {@return what a dry run prints where nothing is known: a machine that emulates} */
+  /** {@return what a dry run assumes where nothing is known: a machine that emulates} */
   public static HostFacts assumed() {
     Firmware firmware =
         Host.Arch.current() == Host.Arch.X86_64
@@ -125,7 +125,7 @@ public record HostFacts(Host host, String accelerator, String qemu, String tried
         here(Host.Accelerator.TCG, Optional.of(firmware), true), because, "", "", false);
   }
 
-  /** {@return this machine with what can't be seen at once} */
+  /** {@return this machine, given what can't be seen at a glance} */
   public static Host here(
       Host.Accelerator accelerator, Optional<Firmware> firmware, boolean sandbox) {
     OperatingSystemMXBean system =
@@ -159,7 +159,7 @@ public record HostFacts(Host host, String accelerator, String qemu, String tried
         new Plan.Write(file(), text, false).run();
       }
     } catch (IOException e) {
-      throw new IllegalStateException(e); // texts and numbers can always be written
+      throw new IllegalStateException(e); // strings and numbers can always be written
     }
   }
 
@@ -176,7 +176,7 @@ public record HostFacts(Host host, String accelerator, String qemu, String tried
     return false;
   }
 
-  /** What facts hold for: this boot of the machine, this QEMU, and whether KVM opens. */
+  /** What the facts depend on: this boot of the machine, this QEMU, and whether KVM opens. */
   private static String now() {
     Path kvm = Path.of("/dev/kvm");
     String opens = Files.isReadable(kvm) && Files.isWritable(kvm) ? "kvm opens" : "no kvm";
@@ -188,7 +188,7 @@ public record HostFacts(Host host, String accelerator, String qemu, String tried
               : qemu.get().toRealPath() + " " + Files.getLastModifiedTime(qemu.get());
       return String.join(", ", boot(), program, opens);
     } catch (IOException | Problem e) {
-      return ""; // QEMU just went away, or this system has no word for a boot: nothing holds
+      return ""; // QEMU just went away, or this system has no id for a boot: nothing holds
     }
   }
 

@@ -33,7 +33,7 @@ import lib.state.Layout;
 
 /** What must hold on this host before VMs start. All obstacles are reported at once. */
 public final class Checks {
-  /** Of QEMU itself, beside the guest's memory, in MiB; translated code comes on top under tcg. */
+  /** What QEMU itself needs beside the guest's memory, in MiB; tcg's translated code is extra. */
   private static final int OVERHEAD_MIB = 64;
 
   private final List<Problem> obstacles = new ArrayList<>();
@@ -44,8 +44,8 @@ public final class Checks {
    * Checks what can be checked before anything is installed or made.
    *
    * @param nodes those that are to run
-   * @param forwards whether this cluster's own forward runs, which then has the services' ports
-   * @throws Problem naming all that is in the way on this host
+   * @param forwards whether this cluster's own forward is running, and so has the services' ports
+   * @throws Problem naming everything that is in the way on this host
    */
   public static void beforeLaunch(
       Cluster cluster,
@@ -67,7 +67,7 @@ public final class Checks {
   }
 
   /**
-   * Checks what could have changed until this command had the lock.
+   * Checks what may have changed before this command got the lock.
    *
    * @param file the name of the cluster file, for messages
    * @throws Problem if QEMU is too old, or the nodes that exist do not allow a launch
@@ -78,11 +78,11 @@ public final class Checks {
   }
 
   /**
-   * Checks that nothing about the nodes that exist keeps more from being started beside them.
+   * Checks that nothing about the nodes that exist prevents others from being started beside them.
    *
    * @param file the name of the cluster file, for messages
-   * @throws Problem if their cluster file was changed as it can't hold for them, their sockets are
-   *     gone, or they are only in part back at a snapshot
+   * @throws Problem if their cluster file was changed in a way that can't apply to them, their
+   *     sockets are gone, or they were only partly restored to a snapshot
    */
   public static void unchanged(Cluster cluster, Layout layout, String file) {
     Changes.refuse(cluster, layout, file);
@@ -94,7 +94,7 @@ public final class Checks {
     }
   }
 
-  /** Where the sockets of running nodes are gone, new ones would not reach them. */
+  /** If the sockets of running nodes are gone, new sockets would not reach these nodes. */
   private static void refuseLostSockets(Cluster cluster, Layout layout) {
     List<String> running =
         ClusterRecord.wished(cluster, layout).stream()
@@ -110,7 +110,7 @@ public final class Checks {
   }
 
   /**
-   * Checks that the LAN switch runs, where QEMU is to connect to it.
+   * Checks that the LAN switch is running, if QEMU is to connect to it.
    *
    * @throws Problem naming the step that starts it
    */
@@ -139,8 +139,8 @@ public final class Checks {
    * Checks whether this host has room for VMs.
    *
    * @param all the nodes that will run then
-   * @param starting those of them that do not run yet
-   * @param forwards whether this cluster's own forward runs, which then has the services' ports
+   * @param starting those of them that are not running yet
+   * @param forwards whether this cluster's own forward is running, and so has the services' ports
    */
   public static void room(
       Cluster cluster,
@@ -180,7 +180,7 @@ public final class Checks {
     String least = "7.2.0";
     String hint = "upgrade QEMU with the system's package manager";
     if (host.os() == Host.Os.DARWIN && host.arch() == Host.Arch.AARCH64) {
-      least = "8.2.1"; // before, guests on newer Apple chips do not boot (QEMU issue #1990)
+      least = "8.2.1"; // below that, guests on newer Apple chips do not boot (QEMU issue #1990)
     } else if (network instanceof Network.Bridge) {
       least = "6.2.0"; // that of Ubuntu 22.04, the oldest system that kubenet is built for
     } else if (host.os() == Host.Os.LINUX) {
@@ -208,8 +208,8 @@ public final class Checks {
     while (!Files.exists(existing)) {
       existing = existing.getParent();
     }
-    // File asks the file system itself; Files.getFileStore wants it in the table of mounts, where
-    // the root of a chroot is not
+    // File asks the file system itself; Files.getFileStore looks in the table of mounts, which
+    // lacks the root of a chroot
     long free = existing.toFile().getUsableSpace() >> 20;
     if (free < fresh * 512) {
       obstacle(
@@ -219,7 +219,7 @@ public final class Checks {
     }
   }
 
-  /** Asks whether a node runs once more: one that a killed launch started may run by now. */
+  /** Asks again whether a node is running: one that a killed launch started may be by now. */
   private void ports(Cluster cluster, List<Node> starting, Layout layout) {
     if (!(cluster.network() instanceof Network.User)) {
       return;
@@ -236,7 +236,7 @@ public final class Checks {
     }
   }
 
-  /** Those of the virtual IP's services, unless it is this cluster's own forward that has them. */
+  /** The ports of the virtual IP's services, unless this cluster's own forward has them. */
   private void servicePorts(Cluster cluster, BooleanSupplier forwards) {
     if (!(cluster.network() instanceof Network.User)) {
       return;
@@ -263,7 +263,7 @@ public final class Checks {
     }
   }
 
-  /** sockaddr_un holds 104 bytes on macOS and 108 on Linux, the closing zero included. */
+  /** sockaddr_un holds 104 bytes on macOS and 108 on Linux, including the final zero. */
   private void socketPaths(Cluster cluster, Host.Os os, Layout layout) {
     int most = os == Host.Os.DARWIN ? 103 : 107;
     cluster.nodes().stream()
@@ -324,7 +324,7 @@ public final class Checks {
     }
   }
 
-  /** Made by {@code prepare-host.java} for one user, and gone after a reboot. */
+  /** They are made by {@code prepare-host.java} for one user, and are gone after a reboot. */
   private void taps(List<Node> starting) {
     Path nics = Path.of("/sys/class/net");
     String missing =

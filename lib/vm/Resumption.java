@@ -7,7 +7,7 @@ import lib.Problem;
 import lib.Terminal;
 import lib.Wait;
 
-/** The way on from a saved state, for a VM that is started alone. */
+/** Makes a VM that is started alone go on from its saved state. */
 public final class Resumption {
   private static final Duration START = Duration.ofSeconds(10);
 
@@ -16,7 +16,7 @@ public final class Resumption {
   /**
    * Has a VM go on from its saved state as soon as its QEMU runs, if it has one.
    *
-   * @param terminal gets a line if that fails; QEMU ends then, and has said why
+   * @param terminal gets a line if that fails; QEMU then ends, and has said why
    */
   public static void later(Vm vm, Terminal terminal) {
     if (!Files.exists(vm.files().incoming())) {
@@ -29,7 +29,7 @@ public final class Resumption {
 
   private static void now(Vm vm, Terminal terminal) {
     String name = vm.node().name();
-    boolean fork = !new Suspension(vm).isSaved(); // from a template, whose memory is nobody's own
+    boolean fork = !new Suspension(vm).isSaved(); // from a template: no work is lost
     try {
       if (!Wait.until(START, () -> vm.alive() && vm.status().isPresent())) {
         throw new Problem(name + ": QEMU did not start, or does not answer", "see above");
