@@ -274,6 +274,8 @@ class ForkTest {
     String folder = real.folder().toString();
     String jbang = CommandResult.wrapper();
     real.tmux("new-session", "-d", "-s", "alone", "-c", folder, "env", jbang, launch, "control1");
+    Vm vm = Vm.of(real.cluster().node("control1"), real.layout());
+    Wait.until(Duration.ofMinutes(2), () -> vm.status().isPresent());
     Commands.Result ready = real.script("ssh-all", "--detach", "--ready", "--only", "control1");
     String said = real.tmux("capture-pane", "-p", "-S", "-", "-t", "alone");
     assertThat(ready.exit()).as(ready.err() + ready.out() + said).isZero();

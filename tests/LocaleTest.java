@@ -20,7 +20,13 @@ class LocaleTest {
     CommandResult usual = dryRun(folder).run().succeeded().quiet();
     CommandResult arabic = dryRun(folder).with("JAVA_TOOL_OPTIONS", ARABIC).run().succeeded();
     assertThat(usual.out()).contains("/nodes/worker2/launch.sh (");
-    assertThat(arabic.out()).isEqualTo(usual.out()).doesNotContainPattern(OTHER_DIGITS);
+    assertThat(arabic.out()).doesNotContainPattern(OTHER_DIGITS);
+    assertThat(withoutFreeSpace(arabic.out())).isEqualTo(withoutFreeSpace(usual.out()));
+  }
+
+  /** What others write meanwhile changes how large curl lets a file be. */
+  private static String withoutFreeSpace(String out) {
+    return out.replaceAll("--max-filesize \\d+", "--max-filesize FREE");
   }
 
   private static CommandResult.Call dryRun(Path folder) {
