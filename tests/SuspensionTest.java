@@ -216,6 +216,19 @@ class SuspensionTest {
 
   @Test
   @Fault(
+      value = "a project is renamed while its nodes run, and they are suspended then",
+      promise = "they are suspended and resumed as in any folder")
+  void suspendedAfterAMove() throws IOException {
+    tiny.launch();
+    tiny.move("renamed meanwhile");
+    tiny.run("stop-all", "--suspend").succeeded().quiet();
+    assertThat(files().suspended()).exists();
+    tiny.launch();
+    assertThat(files().suspended()).doesNotExist();
+  }
+
+  @Test
+  @Fault(
       value = "a saved state is truncated",
       promise = "nothing starts; a message names the file, and everything is kept")
   void aTruncatedStateIsRefused() throws IOException {

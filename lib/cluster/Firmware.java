@@ -32,8 +32,8 @@ public record Firmware(
    */
   public Argv arguments(Path ownCode, Path ownVariables) {
     return Argv.empty()
-        .option("-drive", flash(small ? ownCode : code, codeFormat, "on"))
-        .option("-drive", flash(ownVariables, variablesFormat, "off"));
+        .option("-drive", readOnly(small ? ownCode : code, codeFormat))
+        .option("-drive", writable(ownVariables, variablesFormat));
   }
 
   /** {@return the same for a trial, which writes no variables} */
@@ -42,12 +42,27 @@ public record Firmware(
       return Argv.empty().option("-bios", code); // pads it itself, and keeps no variables
     }
     return Argv.empty()
-        .option("-drive", flash(code, codeFormat, "on"))
-        .option("-drive", flash(variables, variablesFormat, "off") + ",snapshot=on");
+        .option("-drive", readOnly(code, codeFormat))
+        .option("-drive", writable(variables, variablesFormat) + ",snapshot=on");
   }
 
-  private static String flash(Path file, String format, String readonly) {
+  private static String readOnly(Path code, String format) {
+    return Argv.suboptions("", "if", "pflash", "format", format, "readonly", "on", "file", code);
+  }
+
+  /** Never opened anew, as a disk: its folder may have been renamed. */
+  private static String writable(Path file, String format) {
     return Argv.suboptions(
-        "", "if", "pflash", "format", format, "readonly", readonly, "file", file);
+        "",
+        "if",
+        "pflash",
+        "format",
+        format,
+        "readonly",
+        "off",
+        "auto-read-only",
+        "off",
+        "file",
+        file);
   }
 }

@@ -185,7 +185,13 @@ public final class Qemu {
     return options;
   }
 
-  /** Blocks that the guest frees, or fills with zeros, go back to the host. */
+  /**
+   * Blocks that the guest frees, or fills with zeros, go back to the host.
+   *
+   * <p>QEMU would open the file again, read-only, by its path when it saves its state (option
+   * {@code auto-read-only}, on by default). If the folder was renamed since, that fails, and so
+   * does the save (QEMU 7.2: "bdrv_inactivate_all() failed").
+   */
   private static Argv disk(Path disk) {
     return Argv.empty()
         .option(
@@ -198,6 +204,8 @@ public final class Qemu {
                 "disk",
                 "format",
                 "qcow2",
+                "auto-read-only",
+                "off",
                 "discard",
                 "unmap",
                 "detect-zeroes",
