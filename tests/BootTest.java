@@ -78,7 +78,7 @@ class BootTest {
                 .option("-drive", "if=pflash,format=raw,readonly=on,file=/f,,w/code")
                 .option(
                     "-drive",
-                    "if=pflash,format=qcow2,readonly=off,file=/lab/nodes/worker0/efi-variables.fd"));
+                    "if=pflash,format=qcow2,readonly=off,auto-read-only=off,file=/lab/nodes/worker0/efi-variables.fd"));
   }
 
   @Test
