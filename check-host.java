@@ -85,12 +85,14 @@ class CheckHost implements Callable<Integer> {
     }
     HostFacts facts = facts(kernel, terminal);
     Host host = facts.host();
-    say(terminal, "QEMU         " + (facts.qemu().isEmpty() ? "not installed" : facts.qemu()));
-    say(
+    options.say(
+        terminal, "QEMU         " + (facts.qemu().isEmpty() ? "not installed" : facts.qemu()));
+    options.say(
         terminal,
         "firmware     "
             + host.firmware().map(found -> found.code().toString()).orElse("none for UEFI"));
-    say(terminal, "machine      %d cores, %d MiB".formatted(host.cores(), host.memoryMiB()));
+    options.say(
+        terminal, "machine      %d cores, %d MiB".formatted(host.cores(), host.memoryMiB()));
     Checks.qemu(facts, cluster.network());
     if (!options.dryRun()) {
       terminal.line("kept in      " + HostFacts.file());
@@ -105,11 +107,7 @@ class CheckHost implements Callable<Integer> {
    */
   HostFacts facts(Optional<Image.Kernel> kernel, Terminal terminal) {
     HostFacts facts = Probe.run(kernel, !options.dryRun());
-    say(terminal, "accelerator  " + facts.accelerator());
+    options.say(terminal, "accelerator  " + facts.accelerator());
     return facts;
-  }
-
-  private void say(Terminal terminal, String line) {
-    terminal.line((options.dryRun() ? "# " : "") + line);
   }
 }

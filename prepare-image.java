@@ -239,7 +239,7 @@ class PrepareImage implements Callable<Integer> {
   }
 
   private void say(Terminal terminal, Images.Choice choice) {
-    terminal.line((options.dryRun() ? "# " : "") + "image        " + choice.line());
+    options.say(terminal, "image        " + choice.line());
     choice.describe().forEach(terminal::line);
   }
 

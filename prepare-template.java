@@ -65,7 +65,8 @@ class PrepareTemplate implements Callable<Integer> {
     HostFacts facts =
         options.dryRun() ? HostFacts.kept().orElseGet(HostFacts::assumed) : HostFacts.known();
     NodeFiles files = NodeFiles.of(options, cluster, facts, base.image(), terminal);
-    Templates templates = Templates.of(files, base, options.nodes(cluster), this::say);
+    Templates templates =
+        Templates.of(files, base, options.nodes(cluster), line -> options.say(terminal, line));
     if (options.dryRun()) {
       templates.describe().forEach(terminal::line);
       return 0;
@@ -79,10 +80,5 @@ class PrepareTemplate implements Callable<Integer> {
     }
     templates.report().forEach(terminal::line);
     return 0;
-  }
-
-  /** A dry run prints commands that can be pasted, so everything else in it is a comment. */
-  private void say(String line) {
-    Terminal.current().line((options.dryRun() ? "# " : "") + line);
   }
 }

@@ -65,7 +65,7 @@ public record NodeFiles(
     Map<Role, Yaml> roles = RoleFiles.read(options.base());
     Boot boot = Boot.choose(cluster.boot(), facts.host(), image);
     String line = "boot         %s: %s".formatted(boot.word(), boot.reason());
-    terminal.line((options.dryRun() ? "# " : "") + line);
+    options.say(terminal, line);
     return new NodeFiles(cluster, facts, options.layout(), image, boot, roles);
   }
 

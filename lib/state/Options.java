@@ -12,6 +12,7 @@ import java.util.Locale;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import lib.Problem;
+import lib.Terminal;
 import lib.Visible;
 import lib.cluster.Cluster;
 import lib.cluster.ClusterFile;
@@ -101,6 +102,14 @@ public final class Options {
   /** {@return whether to print and not to do} */
   public boolean dryRun() {
     return dryRun;
+  }
+
+  /**
+   * Prints a line for the reader. A dry run prints commands that can be pasted, so there it is a
+   * comment.
+   */
+  public void say(Terminal terminal, String line) {
+    terminal.line((dryRun ? "# " : "") + line);
   }
 
   /** {@return whether every question is answered with yes} */
